@@ -1,0 +1,2 @@
+/** The public face of Lachesis: what an environment file imports. */
+export * from "./core/index.ts";

@@ -1,0 +1,26 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^lachesis$/, replacement: `${root}src/index.ts` },
+      { find: /^lachesis\/(.*)$/, replacement: `${root}src/$1/index.ts` },
+    ],
+  },
+  test: {
+    include: [
+      "src/**/*.test.ts",
+      "environments/**/*.test.ts",
+      "tests/**/*.test.ts",
+      "examples/**/*.test.ts",
+      "scripts/**/*.test.ts",
+    ],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    pool: "forks",
+    maxWorkers: 2,
+  },
+});
