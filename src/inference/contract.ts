@@ -67,6 +67,8 @@ export interface CompletionResult {
 /** Anything that can answer a chat: the server manager, a session, or a caller's own object. */
 export interface ChatServer {
   chatCompletion(request: ChatRequest): Promise<ChatCompletion>;
+  /** Exact number of prompt tokens that the request would send; absent where no tokenizer is at hand. */
+  promptTokens?(request: ChatRequest): number;
 }
 
 /** One sampled continuation with its exact tokens. */
