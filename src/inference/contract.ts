@@ -26,6 +26,8 @@ export interface ChatRequest extends SamplingParams {
   extra_body?: Record<string, unknown>;
   /** Which slots the request uses. Default "train". */
   split?: "train" | "eval";
+  /** Retries of this request, where fewer than the server's own `max_retries` are wanted: layers of retries must not multiply. */
+  max_retries?: number;
   signal?: AbortSignal;
 }
 
