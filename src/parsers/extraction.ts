@@ -1,0 +1,84 @@
+/**
+ * The account of a text: which spans are content, which are calls, which are markup of the format. What no span covers
+ * is `rest` by construction, so a format cannot lose text by forgetting it.
+ */
+
+import type { ParseProblem, ProblemReason } from "./contract.ts";
+import { isBlank, strip } from "./python-strings.ts";
+
+export interface ExtractedCall {
+  name: string;
+  /** JSON text, or what the model wrote in its place. */
+  arguments: string;
+  /** The model's own id; null where the format carries none. */
+  id: string | null;
+}
+
+type Span = readonly [start: number, end: number];
+
+export class Extraction {
+  readonly text: string;
+  readonly calls: ExtractedCall[] = [];
+  readonly problems: ParseProblem[] = [];
+  /** null: no visible text. */
+  content: string | null = null;
+  readonly #covered: Span[] = [];
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** The whole text as content, without calls; with a reason where calls were meant. */
+  static raw(text: string, reason?: ProblemReason, message = ""): Extraction {
+    const extraction = new Extraction(text);
+    extraction.keep(0, text.length);
+    if (reason !== undefined) extraction.problem(reason, message, 0, text.length);
+    return extraction;
+  }
+
+  /** Adds the span to the content as it is. */
+  keep(start: number, end: number): void {
+    if (end <= start) return;
+    this.content = (this.content ?? "") + this.text.slice(start, end);
+    this.cover(start, end);
+  }
+
+  /** Adds a call that was read from the span. */
+  call(call: { name: string; arguments: string; id?: string | null }, start: number, end: number): void {
+    this.calls.push({ name: call.name, arguments: call.arguments, id: call.id ?? null });
+    this.cover(start, end);
+  }
+
+  /** The span is accounted for: markup, or text that stands elsewhere in the result. */
+  cover(start: number, end: number): void {
+    if (end > start) this.#covered.push([start, end]);
+  }
+
+  /** Notes why a span did not become (a part of) a call; the raw text stands in the problem. */
+  problem(reason: ProblemReason, message: string, start: number, end: number): void {
+    this.problems.push({ reason, message, raw: this.text.slice(start, end) });
+    this.cover(start, end);
+  }
+
+  /** Trims the content at both ends; blank content becomes null. */
+  trimContent(): void {
+    if (this.content !== null) this.content = strip(this.content) || null;
+  }
+
+  /** Content of nothing but blanks becomes null; other content stays as it is. */
+  dropBlankContent(): void {
+    if (this.content !== null && isBlank(this.content)) this.content = null;
+  }
+
+  /** What no span covers, trimmed piece by piece and joined by newlines; null where that is nothing. */
+  rest(): string | null {
+    const pieces: string[] = [];
+    let at = 0;
+    for (const [start, end] of [...this.#covered].sort((a, b) => a[0] - b[0])) {
+      if (start > at) pieces.push(strip(this.text.slice(at, start)));
+      at = Math.max(at, end);
+    }
+    pieces.push(strip(this.text.slice(at)));
+    return pieces.filter((piece) => piece !== "").join("\n") || null;
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * A built-in format of tool calls, and the one way in which every format becomes a parser: the reasoning first, then the
+ * calls out of what is left, then ids for calls that have none. A fault inside a format gives the text back as content.
+ */
+import { randomBytes } from "node:crypto";
+import { errorMessage } from "../core/index.ts";
+import type { ParseOptions, ParseResult, ReasoningParser, ToolCallParser } from "./contract.ts";
+import { Extraction } from "./extraction.ts";
+
+export interface ToolFormat {
+  name: string;
+  /** Other names of the same format: vLLM's, SGLang's and Hermes'. */
+  aliases?: readonly string[];
+  /** How the family marks its reasoning. */
+  reasoning: ReasoningParser;
+  /** Reads the calls out of text without reasoning. Never throws, works in time linear in the text. */
+  extract(text: string, options: ParseOptions): Extraction;
+}
+
+const newCallId = (): string => `call_${randomBytes(12).toString("hex")}`;
+
+/** The parser of a format. */
+export function parserOf(format: ToolFormat): ToolCallParser {
+  return {
+    parse(text, options = {}): ParseResult {
+      const split = options.reasoning
+        ? format.reasoning.parse(text, { templateKwargs: options.templateKwargs })
+        : undefined;
+      const body = split ? (split.content ?? "") : text;
+      const extraction = extractSafely(format, body, options);
+      const rest = [split?.rest, extraction.rest()].filter((piece) => piece != null).join("\n");
+      return {
+        content: extraction.content || null,
+        tool_calls: extraction.calls.map((call) => ({
+          id: call.id ?? newCallId(),
+          type: "function",
+          function: { name: call.name, arguments: call.arguments },
+        })),
+        ...(split ? { reasoning: split.reasoning } : {}),
+        rest: rest || null,
+        problems: extraction.problems,
+      };
+    },
+  };
+}
+
+function extractSafely(format: ToolFormat, text: string, options: ParseOptions): Extraction {
+  try {
+    return format.extract(text, options);
+  } catch (error) {
+    return Extraction.raw(text, "parser_failed", `The parser of ${format.name} failed: ${errorMessage(error)}`);
+  }
+}
