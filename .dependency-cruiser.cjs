@@ -11,7 +11,7 @@ const allowed = {
   trajectory: [],
   agent: ["inference", "tools", "sandbox", "tokens", "parsers"],
   evaluation: ["datasets", "metrics", "sandbox"],
-  config: [],
+  config: ["inference"],
   viewer: ["trajectory", "evaluation", "datasets", "metrics"],
   environment: [
     "config",

@@ -4,13 +4,13 @@
  * its own with `Config.extend({…})`. The schema is strict: a field that it does not name is an error.
  */
 import { z } from "zod";
+import { PriceTable, REASONING_EFFORTS } from "../inference/server-config.ts";
 import { poolFields } from "./fields-pool.ts";
 
 const positive = () => z.int().min(1);
 /** −1 stands for "no limit" or "decided elsewhere", as each field says. */
 const positiveOrMinusOne = () => z.int().refine((value) => value === -1 || value >= 1, "must be −1 or at least 1");
 
-export const REASONING_EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh"] as const;
 export const EVAL_HANDLINGS = ["STOP_TRAIN", "LIMIT_TRAIN", "NONE"] as const;
 
 const runFields = {
@@ -167,18 +167,11 @@ const agentFields = {
   cost_budget_usd: z.number().positive().nullable().default(null).describe("US dollars per rollout; null is no limit"),
   time_budget_s: z.number().positive().nullable().default(null).describe("Seconds per rollout; null is no limit"),
   reward_timeout_s: z.number().positive().default(600).describe("Seconds that computeReward may take"),
-  price_table: z
-    .record(
-      z.string(),
-      z.strictObject({
-        prompt: z.number().min(0).describe("US dollars per million prompt tokens"),
-        completion: z.number().min(0).describe("US dollars per million completion tokens"),
-        cached: z.number().min(0).optional().describe("US dollars per million cached prompt tokens; else as prompt"),
-      }),
-    )
-    .nullable()
+  price_table: PriceTable.nullable()
     .default(null)
-    .describe("Prices by model name, in US dollars per million tokens; null uses what the server says"),
+    .describe(
+      "Prices by model name (`*` is every other), in US dollars per million tokens; null: what the server says",
+    ),
   extra_body: z
     .record(z.string(), z.unknown())
     .nullable()
