@@ -44,6 +44,16 @@ export interface Tool {
   unavailable?(): Promise<string | null> | string | null;
   /** Environment variables (keys) that it needs. */
   readonly requiresEnv?: readonly string[];
+  /**
+   * True for tools that change what other tools see: such a call runs after the calls before it and before the calls
+   * after it, even when the calls of a turn are started together. Calls that are not exclusive run side by side.
+   */
+  readonly exclusive?: boolean;
+  /**
+   * Whether calls of one turn may run beside their neighbours. True for tools that only look; the built-in tools that
+   * change the sandbox say false, so that `cd` in one call holds for the next. Default true.
+   */
+  readonly parallel?: boolean;
   /** Calls are checked and coerced before this is called. Throwing gives the model an error and counts as a tool error. */
   execute(args: Record<string, unknown>, context: ToolCallContext): Promise<string | object> | string | object;
 }
@@ -55,6 +65,7 @@ export interface ToolDefinition<Schema extends z.ZodObject> {
   parameters: Schema;
   maxResultChars?: number | null;
   requiresEnv?: readonly string[];
+  parallel?: boolean;
   unavailable?: Tool["unavailable"];
   execute(args: z.infer<Schema>, context: ToolCallContext): Promise<string | object> | string | object;
 }
