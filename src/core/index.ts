@@ -4,5 +4,6 @@ export * from "./clock.ts";
 export * from "./errors.ts";
 export * from "./json.ts";
 export * from "./log.ts";
+export * from "./nearest.ts";
 export * from "./seeds.ts";
 export * from "./semaphore.ts";
