@@ -27,6 +27,8 @@ export interface ChatMessage {
   name?: string;
   /** The model's reasoning, kept apart from the content. */
   reasoning_content?: string;
+  /** The provider's own record of it (signatures, encrypted parts), sent back as it came. */
+  reasoning_details?: unknown[];
 }
 
 /** A tool as it is offered to a model. */
