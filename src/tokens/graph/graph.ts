@@ -53,7 +53,12 @@ export class RolloutGraph {
     return this.#nodes;
   }
 
-  addPrompt(parent: SampledNode | PromptNode | null, tokens: readonly number[], text: string, branch: BranchReason | null): PromptNode {
+  addPrompt(
+    parent: SampledNode | PromptNode | null,
+    tokens: readonly number[],
+    text: string,
+    branch: BranchReason | null,
+  ): PromptNode {
     return this.#add({ kind: "prompt", id: this.#nodes.length, parent: parent?.id ?? null, tokens, text, branch });
   }
 
