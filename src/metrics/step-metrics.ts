@@ -1,0 +1,158 @@
+/**
+ * What is measured between two lines of `metrics.jsonl`. Names are those of the reference: `train/completion_lengths`,
+ * `train_perf/task_duration_mean` and so on; an environment's own names get the prefix of their split.
+ */
+import { rolloutTable, type TableGroup } from "./rollout-table.ts";
+import type { MetricRow } from "./sink.ts";
+import { spreadOf } from "./spread.ts";
+import { type ToolErrorFacts, toolErrorLines } from "./tool-errors.ts";
+
+/** What one finished rollout adds. */
+export interface RolloutFacts {
+  completionTokens: number;
+  /** null when it was not scored. */
+  reward: number | null;
+  aborted: boolean;
+  toolErrors: readonly ToolErrorFacts[];
+  metrics: Record<string, number>;
+}
+
+export interface GroupFacts {
+  seconds: number;
+  /** Whether it was sent or written; false: filtered. */
+  sent: boolean;
+  /** Sequences in it. */
+  items: number;
+  table: TableGroup | null;
+}
+
+export interface StepMetricsOptions {
+  /** Prefix of the environment's own names. */
+  split: "train" | "eval";
+  /** Groups in the rollout table. */
+  tableGroups: number;
+}
+
+export class StepMetrics {
+  readonly #options: StepMetricsOptions;
+  #lengths: number[] = [];
+  #rewards: number[] = [];
+  #rollouts = 0;
+  #aborted = 0;
+  #toolErrors: ToolErrorFacts[] = [];
+  #own = new Map<string, { sum: number; count: number }>();
+  #durations: { seconds: number; sent: boolean }[] = [];
+  #sent = 0;
+  #rejected = 0;
+  #rounds: { seconds: number; started: number }[] = [];
+  #table: TableGroup[] = [];
+
+  constructor(options: StepMetricsOptions) {
+    this.#options = options;
+  }
+
+  /** Groups since the last flush. */
+  get groups(): number {
+    return this.#durations.length;
+  }
+
+  get isEmpty(): boolean {
+    return this.#durations.length === 0 && this.#rollouts === 0 && this.#own.size === 0;
+  }
+
+  /** A value of the environment's own; averaged over the step. */
+  add(name: string, value: number): void {
+    if (!Number.isFinite(value)) return;
+    const known = this.#own.get(name);
+    if (known) {
+      known.sum += value;
+      known.count++;
+    } else this.#own.set(name, { sum: value, count: 1 });
+  }
+
+  rollout(facts: RolloutFacts): void {
+    this.#rollouts++;
+    if (facts.aborted) this.#aborted++;
+    else this.#lengths.push(facts.completionTokens);
+    if (facts.reward !== null) this.#rewards.push(facts.reward);
+    this.#toolErrors.push(...facts.toolErrors);
+    for (const [name, value] of Object.entries(facts.metrics)) this.add(name, value);
+  }
+
+  group(facts: GroupFacts): void {
+    this.#durations.push({ seconds: facts.seconds, sent: facts.sent });
+    if (facts.sent) this.#sent += facts.items;
+    else this.#rejected += facts.items;
+    const keep = this.#options.tableGroups;
+    if (!facts.table || keep === 0) return;
+    this.#table.push(facts.table);
+    if (keep > 0 && this.#table.length > keep) this.#table.shift();
+  }
+
+  /** One round of the scheduler: how long it took and how many groups it started. */
+  round(seconds: number, started: number): void {
+    this.#rounds.push({ seconds, started });
+  }
+
+  /** The row of the step; afterwards everything is counted anew. */
+  flush(): MetricRow {
+    const { split } = this.#options;
+    const row: MetricRow = {};
+    const lengths = spreadOf(this.#lengths);
+    if (lengths) {
+      row[`${split}/completion_lengths`] = lengths.mean;
+      row[`${split}/completion_lengths_std`] = lengths.std;
+      row[`${split}/completion_lengths_max`] = lengths.max;
+      row[`${split}/completion_lengths_min`] = lengths.min;
+      row[`${split}/completion_lengths_p95`] = lengths.p95;
+    }
+    const rewards = spreadOf(this.#rewards);
+    if (rewards) {
+      row[`${split}/reward_mean`] = rewards.mean;
+      row[`${split}/reward_std`] = rewards.std;
+    }
+    if (this.#rollouts > 0) row[`${split}/infra_error_rate`] = this.#aborted / this.#rollouts;
+    row[`${split}/tool_errors_count`] = this.#toolErrors.length;
+    if (this.#toolErrors.length > 0) row[`${split}/tool_error_details`] = toolErrorLines(this.#toolErrors);
+    if (this.#table.length > 0) row[`${split}/rollouts`] = rolloutTable(this.#table);
+    row[`${split}/items_sent_to_api`] = this.#sent;
+    row[`${split}/items_rejected`] = this.#rejected;
+    this.#performance(row);
+    for (const [name, { sum, count }] of this.#own) row[name.includes("/") ? name : `${split}/${name}`] = sum / count;
+    this.#clear();
+    return row;
+  }
+
+  #performance(row: MetricRow): void {
+    const seconds = (wanted: boolean | null) =>
+      this.#durations.filter(({ sent }) => wanted === null || sent === wanted).map((task) => task.seconds);
+    const lists: Record<string, number[]> = {
+      task_duration: seconds(null),
+      succeeded_task_duration: seconds(true),
+      failed_task_duration: seconds(false),
+      mainloop_timings: this.#rounds.map((round) => round.seconds),
+      workers_added_per_attempt: this.#rounds.map((round) => round.started),
+    };
+    for (const [name, values] of Object.entries(lists)) {
+      const spread = spreadOf(values);
+      if (!spread) continue;
+      for (const key of ["mean", "std", "max", "min"] as const) {
+        row[`${this.#options.split}_perf/${name}_${key}`] = spread[key];
+      }
+    }
+  }
+
+  #clear(): void {
+    this.#lengths = [];
+    this.#rewards = [];
+    this.#rollouts = 0;
+    this.#aborted = 0;
+    this.#toolErrors = [];
+    this.#own.clear();
+    this.#durations = [];
+    this.#sent = 0;
+    this.#rejected = 0;
+    this.#rounds = [];
+    this.#table = [];
+  }
+}
