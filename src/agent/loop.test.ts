@@ -188,7 +188,6 @@ describe("AgentLoop", () => {
     };
     expect((await run(hanging, { budgets: { timeMs: 20 } })).stop_reason).toBe("time_budget");
     const stuck: ToolHandler = {
-      parallel: () => false,
       execute: (_, { signal }) =>
         new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
     };
@@ -203,11 +202,10 @@ describe("AgentLoop", () => {
     expect((await run(hanging, { signal: controller.signal })).stop_reason).toBe("cancelled");
   });
 
-  it("runs neighbours in parallel where tools allow it, and keeps the order of results", async () => {
+  it("starts the calls of a turn together and keeps the order of results", async () => {
     let running = 0;
     let most = 0;
     const handler: ToolHandler = {
-      parallel: (name) => name === "a",
       async execute(made, { index }) {
         most = Math.max(most, ++running);
         await new Promise((resolve) => setTimeout(resolve, 20 - index * 5));
@@ -219,11 +217,6 @@ describe("AgentLoop", () => {
     const result = await run(scripted({ tool_calls: calls }, { content: "done" }).server, { handler });
     expect(most).toBe(3);
     expect(result.messages.slice(2, 5).map((message) => message.content)).toEqual(["a0", "a1", "a2"]);
-    most = 0;
-    await run(scripted({ tool_calls: [call("b", "{}", "1"), call("b", "{}", "2")] }, { content: "x" }).server, {
-      handler,
-    });
-    expect(most).toBe(1);
   });
 
   it("turns a throwing tool into a result, and a dead sandbox into the end of the rollout", async () => {

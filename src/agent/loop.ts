@@ -184,17 +184,17 @@ class Run {
     for (const problem of problems) this.#noteToolError({ name: "", arguments: "" }, 0, problem, "");
 
     if (choice.finish_reason === "content_filter") {
-      this.#answerUnrun(calls, 0, "Not run: the answer was cut by the provider's content filter.");
+      this.#answerUnrun(calls, "Not run: the answer was cut by the provider's content filter.");
       const error = new LachesisError("content_filter", "The provider's content filter cut the answer.");
       return { reason: "model_error", error };
     }
     if (choice.finish_reason === "length") {
-      this.#answerUnrun(calls, 0, "Not run: the answer was cut at its token limit.");
+      this.#answerUnrun(calls, "Not run: the answer was cut at its token limit.");
       return { reason: budget.clamped ? "token_budget" : "max_tokens" };
     }
     if (calls.length === 0) return { reason: "completed" };
     if (!handler) {
-      this.#answerUnrun(calls, 0, "No tools are available. Answer without calling tools.");
+      this.#answerUnrun(calls, "No tools are available. Answer without calling tools.");
       return this.#repeated(calls, []) ? { reason: "tool_loop" } : null;
     }
     const contents = await this.#runCalls(calls, handler);
@@ -233,7 +233,7 @@ class Run {
         rawCalls = parsed.tool_calls;
         content = [parsed.content, parsed.rest].filter(Boolean).join("\n");
       } else {
-        problems = parsed.problems.map((problem) => (typeof problem === "string" ? problem : JSON.stringify(problem)));
+        problems = parsed.problems.map((problem) => `${problem.reason}: ${problem.message}`);
       }
     }
     const calls = normalizeToolCalls(rawCalls, this.#callIds);
@@ -246,40 +246,31 @@ class Run {
     return { message, calls, problems };
   }
 
-  /** Runs the calls in order, neighbours that may run beside each other at once, and appends their results in order. */
+  /** Starts the calls of a turn together and appends their results in the calls' order. */
   async #runCalls(calls: readonly ToolCall[], handler: ToolHandler): Promise<string[]> {
     const started = performance.now();
-    const outcomes: ToolOutcome[] = [];
-    const timings: ToolCallTiming[] = [];
-    let fatal: LachesisError | null = null;
-    for (let first = 0; first < calls.length; ) {
-      let next = first + 1;
-      const parallel = (call: ToolCall) => handler.parallel?.(call.function.name) ?? true;
-      while (next < calls.length && parallel(calls[next - 1]!) && parallel(calls[next]!)) next++;
-      const batch = calls.slice(first, next).map((call, offset) => this.#runCall(call, first + offset, handler));
-      for (const [outcome, timing] of await Promise.all(batch)) {
-        outcomes.push(outcome);
-        timings.push(timing);
-        fatal ??= outcome.fatal ?? null;
-      }
-      if (fatal || this.#signal.aborted) break;
-      first = next;
-    }
-    const ran = calls.slice(0, outcomes.length);
-    const contents =
-      fatal || !handler.fitTurn ? outcomes.map((outcome) => outcome.content) : await handler.fitTurn(ran, outcomes);
-    ran.forEach((call, index) => {
-      timings[index]!.sent_chars = contents[index]!.length;
-      this.#messages.push({ role: "tool", tool_call_id: call.id, name: call.function.name, content: contents[index]! });
+    const ran = await Promise.all(calls.map((call, index) => this.#runCall(call, index, handler)));
+    const fatal = ran.find((outcome) => outcome.fatal)?.fatal;
+    const sent = fatal || !handler.fitTurn ? ran : await handler.fitTurn(ran);
+    const contents = sent.map((outcome) => outcome.content);
+    calls.forEach((call, index) => {
+      const content = contents[index]!;
+      this.#messages.push({ role: "tool", tool_call_id: call.id, name: call.function.name, content });
     });
-    this.#answerUnrun(calls, ran.length, "Not run: the rollout was stopped.");
-    this.#timings.turns.at(-1)!.tools = timings;
+    this.#timings.turns.at(-1)!.tools = ran.map(({ timing }, index) => ({
+      ...timing,
+      sent_chars: contents[index]!.length,
+    }));
     this.#timings.tool_ms += performance.now() - started;
     if (fatal) throw fatal;
     return contents;
   }
 
-  async #runCall(call: ToolCall, index: number, handler: ToolHandler): Promise<[ToolOutcome, ToolCallTiming]> {
+  async #runCall(
+    call: ToolCall,
+    index: number,
+    handler: ToolHandler,
+  ): Promise<ToolOutcome & { timing: ToolCallTiming }> {
     const started = performance.now();
     let outcome: ToolOutcome;
     try {
@@ -290,9 +281,14 @@ class Run {
       outcome = { content: JSON.stringify({ error: text }), error: text };
     }
     if (outcome.error) this.#noteToolError(call.function, index, outcome.error, outcome.content);
-    const resultChars = outcome.resultChars ?? outcome.content.length;
-    const ms = performance.now() - started;
-    return [outcome, { name: call.function.name, ms, result_chars: resultChars, sent_chars: outcome.content.length }];
+    const chars = outcome.content.length;
+    const timing = {
+      name: call.function.name,
+      ms: performance.now() - started,
+      result_chars: chars,
+      sent_chars: chars,
+    };
+    return hasTiming(outcome) ? outcome : Object.assign(outcome, { timing });
   }
 
   #noteToolError(call: ToolCall["function"], index: number, error: string, result: string): void {
@@ -307,8 +303,8 @@ class Run {
   }
 
   /** Answers calls that will not run: a history with open calls is refused by strict servers. */
-  #answerUnrun(calls: readonly ToolCall[], first: number, why: string): void {
-    for (const call of calls.slice(first)) {
+  #answerUnrun(calls: readonly ToolCall[], why: string): void {
+    for (const call of calls) {
       this.#messages.push({
         role: "tool",
         tool_call_id: call.id,
@@ -345,6 +341,10 @@ class Run {
     // A sandbox that died stops the rollout from outside; the model did nothing wrong.
     return { reason: error.fault === "sandbox" ? "cancelled" : "model_error", error };
   }
+}
+
+function hasTiming(outcome: ToolOutcome): outcome is ToolOutcome & { timing: ToolCallTiming } {
+  return outcome.timing !== undefined;
 }
 
 const neverAborted = new AbortController().signal;

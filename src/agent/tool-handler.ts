@@ -3,6 +3,7 @@
  * used outside environments with a handler of the caller's own.
  */
 import type { LachesisError, ToolCall } from "../core/index.ts";
+import type { ToolCallTiming } from "./contract.ts";
 
 export interface ToolHandlerCall {
   /** 1-based. */
@@ -16,18 +17,19 @@ export interface ToolOutcome {
   /** What the model is told. */
   content: string;
   /** Set when the call counts as a tool error; says what was wrong. */
-  error?: string | null;
-  /** Length of the result before its size was controlled; absent: the content's length. */
-  resultChars?: number;
+  error?: string;
   /** Set when the rollout cannot go on: its sandbox died. */
-  fatal?: LachesisError | null;
+  fatal?: LachesisError;
+  /** Absent: the loop measures. */
+  timing?: ToolCallTiming;
 }
 
 export interface ToolHandler {
-  /** Runs one call. A thrown error becomes the call's result and a tool error. */
+  /**
+   * Runs one call. The calls of a turn are started together, in their order; a handler whose calls depend on each other
+   * lets them wait. A thrown error becomes the call's result and a tool error.
+   */
   execute(call: ToolCall, info: ToolHandlerCall): Promise<ToolOutcome>;
-  /** Whether a call of this tool may run beside its neighbours in the turn. Absent: yes. */
-  parallel?(name: string): boolean;
-  /** Shortens the results of one turn to the turn's budget; gives the contents in order. */
-  fitTurn?(calls: readonly ToolCall[], outcomes: readonly ToolOutcome[]): Promise<string[]>;
+  /** Shortens the results of one turn to the turn's budget; gives as many, in the same order. */
+  fitTurn?(outcomes: readonly ToolOutcome[]): Promise<readonly ToolOutcome[]>;
 }

@@ -49,11 +49,6 @@ export interface Tool {
    * after it, even when the calls of a turn are started together. Calls that are not exclusive run side by side.
    */
   readonly exclusive?: boolean;
-  /**
-   * Whether calls of one turn may run beside their neighbours. True for tools that only look; the built-in tools that
-   * change the sandbox say false, so that `cd` in one call holds for the next. Default true.
-   */
-  readonly parallel?: boolean;
   /** Calls are checked and coerced before this is called. Throwing gives the model an error and counts as a tool error. */
   execute(args: Record<string, unknown>, context: ToolCallContext): Promise<string | object> | string | object;
 }
@@ -65,7 +60,7 @@ export interface ToolDefinition<Schema extends z.ZodObject> {
   parameters: Schema;
   maxResultChars?: number | null;
   requiresEnv?: readonly string[];
-  parallel?: boolean;
+  exclusive?: boolean;
   unavailable?: Tool["unavailable"];
   execute(args: z.infer<Schema>, context: ToolCallContext): Promise<string | object> | string | object;
 }
