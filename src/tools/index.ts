@@ -1,4 +1,6 @@
+/** The tools room: what a tool is, which tools exist and are offered, and how their calls are run. */
 export * from "./contract.ts";
+export { defineTool } from "./define-tool.ts";
 export {
   createToolHandler,
   type ToolCallOutcome,
@@ -6,6 +8,17 @@ export {
   type ToolHandler,
   type ToolHandlerOptions,
 } from "./dispatch.ts";
+export { DISTRIBUTIONS, type Distribution, sampleToolsets } from "./distributions.ts";
 export { endsRollout } from "./fatal.ts";
+export { ToolRegistry } from "./registry.ts";
+export {
+  listDistributions,
+  listTools,
+  listToolsets,
+  type ResolvedTools,
+  type ResolveToolsOptions,
+  resolveTools,
+} from "./resolve.ts";
 export { ResultBudget, type ResultBudgetOptions } from "./result-budget.ts";
 export { DEFAULT_TOOL_SETTINGS, RolloutTools, type RolloutToolsOptions } from "./rollout-context.ts";
+export { toolNamesOf, toolsetNames } from "./toolsets.ts";
