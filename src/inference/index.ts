@@ -1,4 +1,11 @@
 /** The inference room: servers that answer chats and token requests, their limits, retries and metrics. */
+export type { LimitChange, LimitReason } from "./adaptive-limit.ts";
 export { apiKeyOf, baseUrlOf, keyVariableFor } from "./api-keys.ts";
+export { newCallId } from "./chat-answer.ts";
+export type * from "./client.ts";
 export * from "./contract.ts";
+export { isFatalToRun } from "./http-errors.ts";
+export { EFFORT_BUDGET } from "./reasoning-options.ts";
 export * from "./server-config.ts";
+export { ServerManager, type ServerManagerOptions } from "./server-manager.ts";
+export { registerServerType } from "./server-types.ts";

@@ -1,0 +1,116 @@
+/**
+ * JSON over HTTP with one inference server: address, key and headers, and the reading of answers. A call either gives a
+ * JSON object or throws one of our errors; the key is sent to this server's host only.
+ */
+import { isObject, LachesisError, redact } from "../core/index.ts";
+import { apiKeyOf, baseUrlOf, keyVariableFor } from "./api-keys.ts";
+import type { Attempt, ClientServices } from "./client.ts";
+import { HttpConnections } from "./http-connections.ts";
+import { refusal } from "./http-errors.ts";
+import { exchange, type HttpAnswer } from "./http-request.ts";
+import type { ServerConfig } from "./server-config.ts";
+import { assembleStream } from "./stream-assembly.ts";
+
+export class JsonEndpoint {
+  readonly url: URL;
+  readonly #config: ServerConfig;
+  readonly #services: ClientServices;
+  readonly #connections: HttpConnections;
+  readonly #headers: Record<string, string>;
+
+  constructor(config: ServerConfig, services: ClientServices) {
+    const base = baseUrlOf(config, services.env);
+    if (!/^https?:\/\//i.test(base) || !URL.canParse(base)) {
+      throw new LachesisError("config_invalid", `openai.base_url: "${base}" is no http or https address.`);
+    }
+    this.url = new URL(base);
+    this.#config = config;
+    this.#services = services;
+    this.#connections = new HttpConnections(this.url.origin, services.env);
+    const key = apiKeyOf(config, services.env);
+    for (const value of Object.values(config.extra_headers)) redact(value);
+    this.#headers = {
+      accept: "application/json",
+      "content-type": "application/json",
+      "user-agent": "lachesis",
+      ...(key === "" ? {} : { authorization: `Bearer ${key}` }),
+      ...config.extra_headers,
+    };
+  }
+
+  /** Path below base_url. */
+  post(path: string, body: unknown, attempt: Attempt): Promise<Record<string, unknown>> {
+    return this.#call("POST", joined(this.url.pathname, path), JSON.stringify(body), attempt);
+  }
+
+  /** Path below base_url without its `/v1`. */
+  postAtRoot(path: string, body: unknown, attempt: Attempt): Promise<Record<string, unknown>> {
+    return this.#call("POST", joined(this.#root(), path), JSON.stringify(body), attempt);
+  }
+
+  /** The status of a GET; for free health checks. */
+  async status(path: string, at: "base" | "root", attempt: Attempt): Promise<number> {
+    const base = at === "base" ? this.url.pathname : this.#root();
+    return (await this.#exchange("GET", joined(base, path), undefined, attempt)).status;
+  }
+
+  close(): Promise<void> {
+    return this.#connections.close();
+  }
+
+  #root(): string {
+    return this.url.pathname.replace(/\/v1\/?$/, "");
+  }
+
+  async #call(method: "POST", path: string, body: string, attempt: Attempt): Promise<Record<string, unknown>> {
+    const answer = await this.#exchange(method, path, body, attempt);
+    const url = `${this.url.origin}${path}`;
+    const refused = () => refusal(answer, this.#facts(url), this.#services.clock.date());
+    if (answer.status < 200 || answer.status >= 300) throw refused();
+    const parsed = isEventStream(answer) ? assembleStream(answer.body, url) : parseObject(answer.body, url);
+    // Routers report a failure of the model behind them with status 200.
+    if (isObject(parsed.error) && parsed.choices === undefined) {
+      throw refusal({ ...answer, body: JSON.stringify(parsed) }, this.#facts(url), this.#services.clock.date());
+    }
+    return parsed;
+  }
+
+  #facts(url: string) {
+    return { url, model: this.#config.model_name, keyVariable: keyVariableFor(this.url.href) };
+  }
+
+  #exchange(method: "GET" | "POST", path: string, body: string | undefined, attempt: Attempt): Promise<HttpAnswer> {
+    return exchange(this.#connections, {
+      method,
+      path: path + this.url.search,
+      headers: this.#headers,
+      url: `${this.url.origin}${path}`,
+      timeoutMs: attempt.timeoutMs,
+      ...(body === undefined ? {} : { body }),
+      ...(attempt.signal === undefined ? {} : { signal: attempt.signal }),
+    });
+  }
+}
+
+function joined(base: string, path: string): string {
+  return `${base.replace(/\/+$/, "")}/${path.replace(/^\/+/, "")}`;
+}
+
+function isEventStream(answer: HttpAnswer): boolean {
+  return String(answer.headers["content-type"] ?? "").startsWith("text/event-stream");
+}
+
+function parseObject(text: string, url: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new LachesisError("malformed_response", `${url}: the answer is no JSON (${text.length} characters).`, {
+      cause: error,
+    });
+  }
+  // SGLang answers a request for several completions with a bare list.
+  if (Array.isArray(value)) return { list: value };
+  if (!isObject(value)) throw new LachesisError("malformed_response", `${url}: the answer is no JSON object.`);
+  return value;
+}

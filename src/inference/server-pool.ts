@@ -1,0 +1,151 @@
+/**
+ * Gives slots to requests: the healthy server with most free slots first; when none is free, first come, first served.
+ * A request that waits is never forgotten: it gets a slot when one is given back, a limit rises, a pause ends or a
+ * server comes back, and stops waiting when its signal aborts.
+ */
+import { type Clock, LachesisError } from "../core/index.ts";
+import { cancelledBy } from "./cancellation.ts";
+import type { Server } from "./server.ts";
+import type { Split } from "./server-metrics.ts";
+
+/** A slot at a server. `release` gives it back; calling it again does nothing. */
+export interface SlotLease {
+  server: Server;
+  release(): void;
+}
+
+interface Waiter {
+  avoid: Server | null;
+  start(lease: SlotLease): void;
+  fail(error: LachesisError): void;
+}
+
+export class ServerPool {
+  readonly #servers: readonly Server[];
+  readonly #clock: Clock;
+  readonly #queues: Record<Split, Set<Waiter>> = { train: new Set(), eval: new Set() };
+  readonly #closing = new AbortController();
+  #weight = 1;
+
+  constructor(servers: readonly Server[], clock: Clock) {
+    this.#servers = servers;
+    this.#clock = clock;
+  }
+
+  /** Share of every server's slots that may be used, 0..1; at least one slot each. */
+  set weight(value: number) {
+    this.#weight = value;
+    this.admit();
+  }
+
+  get weight(): number {
+    return this.#weight;
+  }
+
+  waiting(split: Split): number {
+    return this.#queues[split].size;
+  }
+
+  /** Waits for a slot. `avoid` is used only when no other server is up. Throws `cancelled`. */
+  acquire(split: Split, signal?: AbortSignal, avoid: Server | null = null): Promise<SlotLease> {
+    if (signal?.aborted) return Promise.reject(cancelledBy(signal));
+    const queue = this.#queues[split];
+    if (queue.size === 0) {
+      const server = this.#pick(split, avoid);
+      if (server !== null) return Promise.resolve(this.#lease(server, split));
+    }
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        queue.delete(waiter);
+        reject(cancelledBy(signal!));
+      };
+      const leave = () => signal?.removeEventListener("abort", onAbort);
+      const waiter: Waiter = {
+        avoid,
+        start(lease) {
+          leave();
+          resolve(lease);
+        },
+        fail(error) {
+          leave();
+          reject(error);
+        },
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      queue.add(waiter);
+    });
+  }
+
+  /** Lets in whoever can go now. */
+  admit(): void {
+    for (const split of ["train", "eval"] as const) {
+      const queue = this.#queues[split];
+      for (const waiter of queue) {
+        const server = this.#pick(split, waiter.avoid);
+        if (server === null) break;
+        queue.delete(waiter);
+        waiter.start(this.#lease(server, split));
+      }
+    }
+  }
+
+  /** Lets in again when the server's pause is over. */
+  afterPause(server: Server): void {
+    const wait = server.pausedUntil - this.#clock.now();
+    if (wait <= 0) return;
+    this.#clock.sleep(wait, this.#closing.signal).then(
+      () => this.admit(),
+      () => undefined,
+    );
+  }
+
+  /** True when a server other than this one could take a request now. */
+  hasOther(server: Server, split: Split): boolean {
+    const other = this.#pick(split, server);
+    return other !== null && other !== server;
+  }
+
+  close(): void {
+    this.#closing.abort();
+    for (const queue of [this.#queues.train, this.#queues.eval]) {
+      const waiters = [...queue];
+      queue.clear();
+      for (const waiter of waiters) waiter.fail(new LachesisError("cancelled", "The inference servers were closed."));
+    }
+  }
+
+  #pick(split: Split, avoid: Server | null): Server | null {
+    const now = this.#clock.now();
+    const anyUp = this.#servers.some((server) => !server.health.isDown);
+    let best: Server | null = null;
+    let bestFree = 0;
+    let avoided = false;
+    for (const server of this.#servers) {
+      const usable = anyUp ? !server.health.isDown : server.health.isGivenUp;
+      if (!usable || server.pausedUntil > now) continue;
+      const free = server.free(split, this.#weight);
+      if (free <= 0) continue;
+      const isAvoided = server === avoid;
+      if (best === null || (avoided && !isAvoided) || (avoided === isAvoided && free > bestFree)) {
+        best = server;
+        bestFree = free;
+        avoided = isAvoided;
+      }
+    }
+    return best;
+  }
+
+  #lease(server: Server, split: Split): SlotLease {
+    server.take(split);
+    let held = true;
+    return {
+      server,
+      release: () => {
+        if (!held) return;
+        held = false;
+        server.giveBack(split);
+        if (this.#queues.train.size > 0 || this.#queues.eval.size > 0) this.admit();
+      },
+    };
+  }
+}
