@@ -60,6 +60,16 @@ export class Extraction {
     this.cover(start, end);
   }
 
+  /** Notes text between the parts of a call that belongs to none of them. */
+  strayText(start: number, end: number, parts: readonly { start: number; end: number }[]): void {
+    let at = start;
+    for (const part of [...parts, { start: end, end }]) {
+      if (part.start > at && !isBlank(this.text.slice(at, part.start)))
+        this.problem("stray_text", "Text between the parameters of a call.", at, part.start);
+      at = Math.max(at, part.end);
+    }
+  }
+
   /** Trims the content at both ends; blank content becomes null. */
   trimContent(): void {
     if (this.content !== null) this.content = strip(this.content) || null;

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { errorMessage } from "../core/index.ts";
 import type { ParseOptions, ParseResult, ReasoningParser, ToolCallParser } from "./contract.ts";
 import { Extraction } from "./extraction.ts";
+import { withoutSequenceTokens } from "./sequence-tokens.ts";
 
 export interface ToolFormat {
   name: string;
@@ -24,10 +25,9 @@ export function parserOf(format: ToolFormat): ToolCallParser {
   return {
     parse(text, options = {}): ParseResult {
       const split = options.reasoning
-        ? format.reasoning.parse(text, { templateKwargs: options.templateKwargs })
+        ? format.reasoning.parse(withoutSequenceTokens(text), { templateKwargs: options.templateKwargs })
         : undefined;
-      const body = split ? (split.content ?? "") : text;
-      const extraction = extractSafely(format, body, options);
+      const extraction = extractSafely(format, split ? (split.content ?? "") : text, options);
       const rest = [split?.rest, extraction.rest()].filter((piece) => piece != null).join("\n");
       return {
         content: extraction.content || null,

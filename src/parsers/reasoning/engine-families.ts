@@ -1,0 +1,41 @@
+/** The families whose reasoning follows the one state machine, each with its tags and its differences. */
+import { type ReasoningRules, reasoningMachine, thinkingOff } from "./state-machine.ts";
+
+const think: ReasoningRules = {
+  open: "<think>",
+  close: "</think>",
+  toolStart: ["<tool_call>"],
+  startsInReasoning: true,
+  reopens: false,
+  trimEnd: true,
+  isOff: thinkingOff,
+};
+
+/** Qwen 3 and its XML tool calls: trailing blanks are kept. */
+export const qwen3Reasoning = reasoningMachine({ ...think, trimEnd: false });
+
+export const seedOssReasoning = reasoningMachine({
+  ...think,
+  open: "<seed:think>",
+  close: "</seed:think>",
+  toolStart: ["<seed:tool_call>"],
+  trimEnd: false,
+});
+
+/** GLM 4.5 and later. */
+export const glmReasoning = reasoningMachine({ ...think, reopens: true });
+
+export const kimiK2Reasoning = reasoningMachine({ ...think, toolStart: ["<|tool_calls_section_begin|>"] });
+
+export const minimaxM2Reasoning = reasoningMachine({ ...think, toolStart: ["<minimax:tool_call>"] });
+
+export const nemotronV3Reasoning = reasoningMachine(think);
+
+export const mistralReasoning = reasoningMachine({
+  ...think,
+  open: "[THINK]",
+  close: "[/THINK]",
+  toolStart: ["[TOOL_CALLS]"],
+  startsInReasoning: false,
+  reopens: true,
+});
