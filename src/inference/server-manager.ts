@@ -35,7 +35,7 @@ import { askedWaitMs, DEFAULT_RETRY, type RetryPolicy, waitMs } from "./retry-po
 import { Server } from "./server.ts";
 import { type PriceTable, type ReasoningOptions, ServerConfig, type ServerConfigInput } from "./server-config.ts";
 import type { Split } from "./server-metrics.ts";
-import { ServerPool } from "./server-pool.ts";
+import { closedError, ServerPool } from "./server-pool.ts";
 
 export interface ServerManagerOptions {
   /** Most choices to ask for in one call. Default 8. */
@@ -257,7 +257,7 @@ export class ServerManager implements ChatServer, TokenServer {
         server.metrics.answered(split, spentMs, failures + 1, answer.usage);
         return { answer, effort: { latencyMs: spentMs, attempts: failures + 1, server: server.index } };
       } catch (thrown) {
-        const error = signal?.aborted ? cancelledBy(signal) : toLachesisError(thrown);
+        const error = this.#meaningOf(thrown, signal);
         const asked = askedWaitMs(error, this.#retry);
         server.failed(startedAt, error, asked);
         this.#pool.afterPause(server);
@@ -278,6 +278,12 @@ export class ServerManager implements ChatServer, TokenServer {
         throw signal === undefined ? error : cancelledBy(signal);
       });
     }
+  }
+
+  /** What went wrong, where a connection that we cut ourselves is no fault of the server. */
+  #meaningOf(thrown: unknown, signal: AbortSignal | undefined): LachesisError {
+    if (signal?.aborted) return cancelledBy(signal);
+    return this.#pool.isClosed ? closedError() : toLachesisError(thrown);
   }
 
   #split<Request extends ChatRequest | CompletionRequest | TokenRequest, Answer>(

@@ -49,6 +49,7 @@ export class ServerPool {
   /** Waits for a slot. `avoid` is used only when no other server is up. Throws `cancelled`. */
   acquire(split: Split, signal?: AbortSignal, avoid: Server | null = null): Promise<SlotLease> {
     if (signal?.aborted) return Promise.reject(cancelledBy(signal));
+    if (this.isClosed) return Promise.reject(closedError());
     const queue = this.#queues[split];
     if (queue.size === 0) {
       const server = this.#pick(split, avoid);
@@ -99,6 +100,10 @@ export class ServerPool {
     );
   }
 
+  get isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   /** True when a server other than this one could take a request now. */
   hasOther(server: Server, split: Split): boolean {
     const other = this.#pick(split, server);
@@ -110,7 +115,7 @@ export class ServerPool {
     for (const queue of [this.#queues.train, this.#queues.eval]) {
       const waiters = [...queue];
       queue.clear();
-      for (const waiter of waiters) waiter.fail(new LachesisError("cancelled", "The inference servers were closed."));
+      for (const waiter of waiters) waiter.fail(closedError());
     }
   }
 
@@ -148,4 +153,9 @@ export class ServerPool {
       },
     };
   }
+}
+
+/** What a request gets that was waiting or in flight when the servers were closed. */
+export function closedError(): LachesisError {
+  return new LachesisError("cancelled", "The inference servers were closed.");
 }
