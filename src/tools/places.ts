@@ -13,6 +13,8 @@ export interface SandboxPlaces {
   shell: string;
   /** Results that were too long to show. */
   results: string;
+  /** Names of the variables in the environment of every command. */
+  exported: string[];
 }
 
 /** The part of a rollout that keeps state. */
@@ -29,14 +31,20 @@ export async function sandboxPlaces(holder: StateHolder, sandbox: Sandbox): Prom
 }
 
 async function find(sandbox: Sandbox): Promise<SandboxPlaces> {
-  const { stdout, exitCode } = await sandbox.exec(
-    ["/bin/sh", "-c", 'printf "%s\\0%s" "${HOME:-/}" "${TMPDIR:-/tmp}"'],
-    {
-      timeoutMs: 30_000,
-    },
-  );
-  const [home, tmp] = stdout.split("\0");
-  if (exitCode !== 0 || !home || !tmp) throw new LachesisError("tool_failed", "The sandbox has no working /bin/sh.");
+  const { stdout, exitCode } = await sandbox.exec(["bash", "-c", ASK], { timeoutMs: 30_000 });
+  const [home, tmp, ...exported] = stdout.split("\0");
+  if (exitCode !== 0 || !home || !tmp) {
+    throw new LachesisError("tool_failed", "The sandbox has no working bash; the tools need one.");
+  }
   const base = tmp.replace(/\/+$/, "");
-  return { home, shell: `${base}/.lachesis-shell`, results: `${base}/lachesis-results` };
+  return {
+    home,
+    shell: `${base}/.lachesis-shell`,
+    results: `${base}/lachesis-results`,
+    exported: exported.filter((name) => /^[A-Za-z_]\w*$/.test(name) && !OF_THE_SHELL.has(name)),
+  };
 }
+
+const ASK = `d=$TMPDIR; d=\${d:-/tmp}; mkdir -p "\${d%/}/.lachesis-shell"; printf '%s\\0' "\${HOME:-/}" "$d" $(compgen -e)`;
+/** Variables that the shell sets by itself. */
+const OF_THE_SHELL: ReadonlySet<string> = new Set(["PWD", "OLDPWD", "SHLVL", "_"]);
