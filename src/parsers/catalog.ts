@@ -1,13 +1,29 @@
 /** Every built-in format, in the order in which the documentation lists them. */
 import type { ReasoningParser } from "./contract.ts";
+import { apertus } from "./formats/apertus.ts";
 import { deepseekV3, deepseekV31 } from "./formats/deepseek-v3.ts";
+import { deepseekV4, deepseekV32, deepseekV41 } from "./formats/dsml.ts";
+import { ernie45 } from "./formats/ernie45.ts";
+import { functionGemma } from "./formats/functiongemma.ts";
+import { gemma4 } from "./formats/gemma4.ts";
+import { gigachat3 } from "./formats/gigachat3.ts";
 import { glm45, glm47 } from "./formats/glm.ts";
+import { granite, granite20b } from "./formats/granite.ts";
+import { granite4 } from "./formats/granite4.ts";
 import { hermes } from "./formats/hermes.ts";
+import { hunyuanA13b } from "./formats/hunyuan-a13b.ts";
+import { internlm } from "./formats/internlm.ts";
+import { jamba } from "./formats/jamba.ts";
 import { kimiK2 } from "./formats/kimi-k2.ts";
 import { llamaJson } from "./formats/llama-json.ts";
 import { longcat } from "./formats/longcat.ts";
+import { minimaxM1 } from "./formats/minimax-m1.ts";
+import { minimaxM2 } from "./formats/minimax-m2.ts";
 import { mistral } from "./formats/mistral.ts";
+import { nemotronJson } from "./formats/nemotron-json.ts";
+import { phi4Mini } from "./formats/phi4-mini.ts";
 import { nemotronV3, qwen3Coder, qwen3Xml, seedOss } from "./formats/qwen-xml.ts";
+import { xlam } from "./formats/xlam.ts";
 import { qwen3Reasoning } from "./reasoning/engine-families.ts";
 import { thinkFirstBlock } from "./reasoning/first-block.ts";
 import { thinkTags } from "./reasoning/think-tags.ts";
@@ -20,7 +36,26 @@ export const FORMATS: readonly ToolFormat[] = [
   llamaJson,
   deepseekV3,
   deepseekV31,
+  deepseekV32,
+  deepseekV4,
+  deepseekV41,
+  minimaxM2,
+  gemma4,
   qwen3Coder,
+  granite,
+  granite20b,
+  granite4,
+  ernie45,
+  internlm,
+  jamba,
+  phi4Mini,
+  nemotronJson,
+  hunyuanA13b,
+  minimaxM1,
+  xlam,
+  gigachat3,
+  functionGemma,
+  apertus,
   qwen3Xml,
   nemotronV3,
   seedOss,

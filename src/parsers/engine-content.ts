@@ -17,10 +17,10 @@ export function keepBeforeCalls(
   finder: TokenFinder,
   start: number,
   end: number,
-  think: ThinkTags,
+  think: ThinkTags | null,
 ): void {
   if (result.calls.length > 0) return;
-  const tags = think.open === null ? [think.close] : [think.close, think.open];
+  const tags = think === null ? [] : think.open === null ? [think.close] : [think.close, think.open];
   let inReasoning = false;
   let at = start;
   for (;;) {
@@ -28,7 +28,7 @@ export function keepBeforeCalls(
     const inside = found !== null && found.at < end;
     if (!inReasoning) result.keep(at, inside ? found.at : end);
     if (!inside) return;
-    inReasoning = found.token === think.open;
+    inReasoning = found.token === think?.open;
     at = found.at + found.token.length;
     result.cover(found.at, at);
   }

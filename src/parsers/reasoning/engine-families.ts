@@ -39,3 +39,23 @@ export const mistralReasoning = reasoningMachine({
   startsInReasoning: false,
   reopens: true,
 });
+
+/** Gemma 4 names its channel on a line of its own, which is no reasoning. */
+export const gemma4Reasoning = reasoningMachine({
+  open: "<|channel>",
+  close: "<channel|>",
+  label: "thought\n",
+  toolStart: ["<|tool_call>"],
+  startsInReasoning: false,
+  reopens: true,
+  trimEnd: true,
+});
+
+export const apertusReasoning = reasoningMachine({
+  ...think,
+  open: "<|inner_prefix|>",
+  close: "<|inner_suffix|>",
+  toolStart: ["<|tools_prefix|>"],
+  startsInReasoning: false,
+  reopens: true,
+});

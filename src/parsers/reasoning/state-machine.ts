@@ -10,6 +10,8 @@ import { TokenFinder } from "../token-finder.ts";
 export interface ReasoningRules {
   open: string;
   close: string;
+  /** A label behind the opening tag that belongs to it. */
+  label?: string;
   /** Markers of tool calls: they end reasoning, and nothing after them is looked at. */
   toolStart: readonly string[];
   /** Whether the prompt has opened the reasoning already. */
@@ -59,6 +61,7 @@ function split(text: string, rules: ReasoningRules): ReasoningResult {
     } else {
       inReasoning = true;
       opened = true;
+      if (rules.label !== undefined && text.startsWith(rules.label, at)) at += rules.label.length;
     }
   }
   const thought = reasoning.join("");
