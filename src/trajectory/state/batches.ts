@@ -1,0 +1,150 @@
+/**
+ * Forming, leasing and acknowledging batches. Batches leave in the order in which they were formed; one whose lease ran
+ * out or that was refused goes first again, whole. A step is counted when a batch is handed out for the first time.
+ */
+import { LachesisError } from "../../core/index.ts";
+import type { QueuedGroup } from "./packing.ts";
+import type { BatchRow } from "./records.ts";
+import type { RunState } from "./run-state.ts";
+import { whyNot } from "./submits.ts";
+
+/** Batches that are formed ahead of being asked for. More would make the first call on a long queue slow. */
+const AHEAD = 16;
+
+export interface Lease {
+  /** Names the batch and this lease of it. */
+  id: string;
+  step: number;
+  until: number;
+  groups: number[];
+}
+
+/** Hands out the next batch, forming it if need be; null when there is none. */
+export function leaseBatch(state: RunState, trainer: string, leaseMs: number, now: number): Lease | null {
+  if (!state.run.registration) return null;
+  if (!state.run.started) state.patchRun({ started: true });
+  expireLeases(state, now);
+  formBatches(state);
+  for (const [number, batch] of state.batches) {
+    if (batch.lease) continue;
+    const step = batch.step ?? state.run.step + 1;
+    if (batch.step === null) state.patchRun({ step });
+    const leases = batch.leases + 1;
+    const until = now + leaseMs;
+    state.patchBatch(number, { step, leases, lease: { trainer, until } });
+    return { id: `${number}.${leases}`, step, until, groups: batch.groups };
+  }
+  return null;
+}
+
+/**
+ * The batch is the trainer's for good; its groups are let go. Repeating it changes nothing.
+ * Throws `not_found` for an unknown batch and `conflict` where the lease has passed on.
+ */
+export function ackBatch(state: RunState, id: string, now: number): "acked" {
+  const number = batchNumber(id);
+  const done = state.keys.get(`ack:${number}`);
+  if (done) {
+    if (done.hash === id) return "acked";
+    throw passedOn(id);
+  }
+  const batch = held(state, id);
+  state.patchRun({
+    delivered: {
+      groups: state.run.delivered.groups + batch.groups.length,
+      sequences: state.run.delivered.sequences + batch.sequences,
+    },
+  });
+  state.put({ table: "batch", id: String(number), body: null });
+  for (const group of batch.groups) {
+    if (group === state.run.latest) state.patchGroup(group, { state: "kept" });
+    else state.put({ table: "group", id: String(group), body: null });
+  }
+  state.put({ table: "key", id: `ack:${number}`, body: { hash: id, answer: null, at: now } });
+  return "acked";
+}
+
+/** Gives the batch back: it is the next to be handed out. Throws as `ackBatch`. */
+export function nackBatch(state: RunState, id: string): "nacked" {
+  const batch = held(state, id);
+  if (batch.lease) state.patchBatch(batchNumber(id), { lease: null });
+  return "nacked";
+}
+
+/** Takes back batches whose lease ran out; gives how many. */
+export function expireLeases(state: RunState, now: number): number {
+  const expired = [...state.batches].filter(([, batch]) => batch.lease && batch.lease.until <= now);
+  for (const [number] of expired) state.patchBatch(number, { lease: null });
+  return expired.length;
+}
+
+/** Forms batches while the queue gives whole ones. Groups that grew too old in the queue are set aside first. */
+export function formBatches(state: RunState): void {
+  const { registration } = state.run;
+  if (!registration || registration.batch_size < 1) return;
+  let free = [...state.batches.values()].filter((batch) => !batch.lease).length;
+  while (free < AHEAD) {
+    const groups = nextGroups(state, registration.batch_size);
+    if (!groups) return;
+    const stale = groups.filter((group) => whyNot(state, state.groups.get(group.id)!) !== null);
+    if (stale.length > 0) {
+      setAside(state, stale);
+      continue;
+    }
+    const batch: BatchRow = {
+      groups: groups.map((group) => group.id),
+      sequences: registration.batch_size,
+      step: null,
+      leases: 0,
+      lease: null,
+    };
+    state.put({ table: "batch", id: String(state.run.nextBatch), body: batch });
+    state.patchRun({ nextBatch: state.run.nextBatch + 1 });
+    free++;
+  }
+}
+
+/** After the batch size became known: groups that are larger than a batch would block it for ever. */
+export function setAsideOversized(state: RunState): void {
+  const size = state.run.registration?.batch_size ?? 0;
+  if (size < 1 || state.packer.largest <= size) return;
+  const large = [...state.groups].filter(([id, group]) => state.packer.has(id) && group.size > size);
+  setAside(
+    state,
+    large.map(([id, group]) => ({ id, size: group.size, env: group.env })),
+  );
+}
+
+function setAside(state: RunState, groups: readonly QueuedGroup[]): void {
+  const aside = { ...state.run.aside };
+  for (const { id } of groups) {
+    const reason = whyNot(state, state.groups.get(id)!) ?? "stale";
+    state.patchGroup(id, { state: "aside", reason });
+    aside[reason] = (aside[reason] ?? 0) + 1;
+  }
+  state.patchRun({ aside });
+}
+
+function nextGroups(state: RunState, batchSize: number): QueuedGroup[] | null {
+  const minimums = new Map<number, number>();
+  for (const [id, env] of [...state.envs].sort(([a], [b]) => a - b)) {
+    if (env.connected && env.minAllocation !== null) minimums.set(id, Math.floor(batchSize * env.minAllocation));
+  }
+  return minimums.size === 0 ? state.packer.batch(batchSize) : state.envPacker.batchWithMinimums(batchSize, minimums);
+}
+
+function batchNumber(id: string): number {
+  return /^\d+\.\d+$/.test(id) ? Number.parseInt(id, 10) : -1;
+}
+
+function held(state: RunState, id: string): BatchRow {
+  const batch = state.batches.get(batchNumber(id));
+  if (!batch) throw new LachesisError("not_found", `Run "${state.name}" has no batch ${id}.`);
+  // A lease that ran out and that nobody took over is still good.
+  if (id !== `${batchNumber(id)}.${batch.leases}`) throw passedOn(id);
+  return batch;
+}
+
+function passedOn(id: string): LachesisError {
+  return new LachesisError("conflict", `The lease of batch ${id} has passed to someone else.`);
+}

@@ -1,0 +1,25 @@
+/**
+ * Where runs are kept. A store gives a run's state to one piece of work at a time and makes what that work wrote durable
+ * as a whole before its result is given out: a crash at any moment leaves all of it or nothing.
+ */
+import type { RunState } from "./run-state.ts";
+
+export interface Store {
+  /** For people: `sqlite:/path`, `memory:`, `postgres://host/db`. */
+  readonly name: string;
+  /**
+   * Runs `work` on the newest state of a run (made if need be). `work` is synchronous and writes through the state; if it
+   * throws, nothing is kept. The promise settles when the writes are durable; it rejects, with nothing kept, where they
+   * could not be made so (`disk_full`, `api_unavailable`).
+   */
+  update<Result>(run: string, work: (state: RunState) => Result): Promise<Result>;
+  /** Like `update` for work that writes nothing. */
+  read<Result>(run: string, work: (state: RunState) => Result): Promise<Result>;
+  /** Payloads of stored groups, in the order of the ids. Throws `not_found` for one that is gone. */
+  payloads(run: string, groups: readonly number[]): Promise<Uint8Array[]>;
+  runs(): Promise<string[]>;
+  /** Calls back when a run changed, here or in another replica; gives the function that ends it. */
+  watch(run: string, listener: () => void): () => void;
+  deleteRun(run: string): Promise<void>;
+  close(): Promise<void>;
+}
