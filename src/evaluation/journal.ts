@@ -5,6 +5,7 @@
 import { existsSync, statSync } from "node:fs";
 import { isObject } from "../core/index.ts";
 import { linesOf } from "./json-lines.ts";
+import { endsRun } from "./outcome.ts";
 import type { GroupRecord, JournalLine, RetryRecord, RolloutRecord } from "./record.ts";
 
 export interface JournalState {
@@ -44,6 +45,15 @@ export async function readJournal(path: string): Promise<JournalState> {
     else state.damaged++;
   }
   return state;
+}
+
+/** Forgets the rollouts that were aborted because the run had to stop, and their groups. */
+export function dropStopped(state: JournalState): void {
+  for (const [id, record] of state.rollouts) {
+    if (!endsRun(record.outcome)) continue;
+    state.rollouts.delete(id);
+    if (state.groups.get(record.group_id)?.status === "filtered") state.groups.delete(record.group_id);
+  }
 }
 
 /** Forgets what names bytes that a bulk file does not hold, as after a power cut or when the file was removed. */

@@ -77,3 +77,17 @@ export interface TokenSequence {
 
 /** The tools of a group, as the model saw them. */
 export type ToolSchemas = readonly ToolSchema[];
+
+/** Faults after which no rollout of the run can succeed until its user does something. */
+const HOPELESS: ReadonlySet<string> = new Set([
+  "auth",
+  "model_not_found",
+  "sandbox_unavailable",
+  "missing_dependency",
+  "config_invalid",
+]);
+
+/** True where the run stops for this outcome. Such rollouts were never really tried: a resume makes them again. */
+export function endsRun(outcome: Outcome): outcome is Aborted {
+  return outcome.kind === "aborted" && HOPELESS.has(outcome.error.code);
+}

@@ -94,6 +94,14 @@ export class StepMetrics {
     this.#rounds.push({ seconds, started });
   }
 
+  /** Means of the environment's own values so far. */
+  own(): MetricRow {
+    const { split } = this.#options;
+    const row: MetricRow = {};
+    for (const [name, { sum, count }] of this.#own) row[name.includes("/") ? name : `${split}/${name}`] = sum / count;
+    return row;
+  }
+
   /** The row of the step; afterwards everything is counted anew. */
   flush(): MetricRow {
     const { split } = this.#options;
@@ -118,7 +126,7 @@ export class StepMetrics {
     row[`${split}/items_sent_to_api`] = this.#sent;
     row[`${split}/items_rejected`] = this.#rejected;
     this.#performance(row);
-    for (const [name, { sum, count }] of this.#own) row[name.includes("/") ? name : `${split}/${name}`] = sum / count;
+    Object.assign(row, this.own());
     this.#clear();
     return row;
   }

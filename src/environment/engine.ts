@@ -1,0 +1,70 @@
+/**
+ * The one rollout engine: takes work from a source, runs a bounded amount of it at once, and ends when the source is
+ * empty or the run is stopped. What a piece of work is (a group, an attempt of an evaluation) and where its result goes
+ * is the caller's: the modes differ in source, runner and sink only.
+ */
+import { type LachesisError, toLachesisError } from "../core/index.ts";
+import type { RunControl } from "./run-control.ts";
+
+export interface EngineOptions<Work> {
+  /** The next piece of work, or null. Never called twice at once. */
+  next(): Promise<Work | null>;
+  /** Runs a piece of work and records it. Rejects only for a fault of ours: then nothing new is started. */
+  run(work: Work): Promise<void>;
+  /** Pieces of work at once. */
+  concurrency(): number;
+  control: RunControl;
+  /** Told how long each round of starting work took (seconds) and how much it started. */
+  onRound?(seconds: number, started: number): void;
+}
+
+/** Runs everything. Settles when all that was started has ended; rejects with the first fault of ours. */
+export async function runAll<Work>(options: EngineOptions<Work>): Promise<void> {
+  const { control } = options;
+  let running = 0;
+  let failure: LachesisError | null = null;
+  let wake = () => {};
+  const forget = control.onStop(() => wake());
+  const fail = (error: unknown) => {
+    failure ??= toLachesisError(error);
+    control.stopNew(failure);
+  };
+  const start = (work: Work) => {
+    running++;
+    options
+      .run(work)
+      .catch(fail)
+      .finally(() => {
+        running--;
+        wake();
+      });
+  };
+  const changed = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  try {
+    let more = true;
+    while (more && !control.stopped) {
+      const began = performance.now();
+      let started = 0;
+      while (more && running < options.concurrency() && !control.stopped) {
+        const work = await options.next().catch((error: unknown) => {
+          fail(error);
+          return null;
+        });
+        if (work === null) more = false;
+        else if (!control.stopped) {
+          start(work);
+          started++;
+        }
+      }
+      if (started > 0) options.onRound?.((performance.now() - began) / 1000, started);
+      if (more && !control.stopped && running >= options.concurrency()) await changed();
+    }
+    while (running > 0) await changed();
+  } finally {
+    forget();
+  }
+  if (failure) throw failure;
+}

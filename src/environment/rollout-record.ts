@@ -1,0 +1,96 @@
+/** The lines that a finished rollout leaves: the journal's, the transcript's, an evaluation's sample; and back again. */
+
+import { textOf } from "../core/index.ts";
+import type { Outcome, RolloutRecord, SampleLine, TokenSequence, TranscriptLine } from "../evaluation/index.ts";
+import type { MemberEnd, MemberIdentity } from "./member.ts";
+import type { FinishedTrajectory } from "./trajectory.ts";
+
+/** @param maxTokens Longest sequence that counts; null is no limit. */
+export function recordOf(
+  identity: MemberIdentity,
+  end: MemberEnd,
+  maxTokens: number | null,
+  category?: string | null,
+): RolloutRecord {
+  const { trajectory } = end;
+  return {
+    type: "rollout",
+    item_id: identity.itemId,
+    group_id: identity.groupId,
+    rollout_id: identity.id,
+    member: identity.member,
+    seed: identity.seed,
+    outcome: withinLength(trajectory.outcome, trajectory.sequences, maxTokens),
+    stop_reason: trajectory.stop_reason,
+    turns_used: trajectory.turns_used,
+    usage: trajectory.usage,
+    timings: {
+      started_at: end.startedAt.toISOString(),
+      total_ms: rounded(end.totalMs),
+      model_ms: rounded(trajectory.model_ms),
+      tool_ms: rounded(trajectory.tool_ms),
+      reward_ms: rounded(trajectory.reward_ms),
+    },
+    tool_errors: trajectory.tool_errors,
+    tries: end.tries,
+    ...(end.metrics && { metrics: end.metrics }),
+    ...(category !== undefined && { category }),
+  };
+}
+
+/** A sequence that is longer than what trainers take is never dropped in silence: it is unscored, and counted. */
+function withinLength(outcome: Outcome, sequences: TokenSequence[] | null, maxTokens: number | null): Outcome {
+  if (outcome.kind !== "scored" || maxTokens === null) return outcome;
+  const longest = Math.max(0, ...(sequences ?? []).map(({ tokens }) => tokens.length));
+  return longest > maxTokens ? { kind: "unscored", reason: "too_long" } : outcome;
+}
+
+export function transcriptOf(id: string, trajectory: FinishedTrajectory): TranscriptLine {
+  const { messages, turns, sequences, metadata } = trajectory;
+  return { rollout_id: id, messages, turns, sequences, ...(metadata && { metadata }) };
+}
+
+export function sampleOf(record: RolloutRecord, trajectory: FinishedTrajectory): SampleLine {
+  const { messages, turns, metadata } = trajectory;
+  const { outcome } = record;
+  return {
+    item_id: record.item_id,
+    attempt: record.member,
+    rollout_id: record.rollout_id,
+    prompt: textOf(messages.find(({ role }) => role === "user")?.content ?? ""),
+    response: textOf(messages.findLast(({ role }) => role === "assistant")?.content ?? ""),
+    messages,
+    reward: outcome.kind === "scored" ? outcome.reward : null,
+    outcome,
+    stop_reason: record.stop_reason,
+    turns_used: record.turns_used,
+    usage: record.usage,
+    category: record.category ?? null,
+    turns,
+    ...(metadata && { metadata }),
+  };
+}
+
+/** The finished rollout as it was, from the two lines that it left. */
+export function restored(record: RolloutRecord, line: TranscriptLine): FinishedTrajectory {
+  return {
+    messages: line.messages,
+    outcome: record.outcome,
+    sequences: line.sequences,
+    managed_state: null,
+    stop_reason: record.stop_reason,
+    turns_used: record.turns_used,
+    usage: record.usage,
+    tool_errors: record.tool_errors,
+    turns: line.turns,
+    model_ms: record.timings.model_ms,
+    tool_ms: record.timings.tool_ms,
+    reward_ms: record.timings.reward_ms,
+    ...(line.metadata && { metadata: line.metadata }),
+  };
+}
+
+/** Milliseconds with microseconds: more digits only fill disks. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

@@ -1,0 +1,56 @@
+/**
+ * How a run is stopped, in two degrees. `stopNew` lets what is in flight finish and starts nothing more; `cancel` ends
+ * what is in flight as well. Every try of a rollout has a signal of its own below the run's, kept in a plain set, because
+ * thousands of them live at once.
+ */
+import type { LachesisError } from "../core/index.ts";
+
+export class RunControl {
+  readonly #live = new Set<AbortController>();
+  #stopped: LachesisError | null = null;
+  #cancelled: LachesisError | null = null;
+  readonly #onStop = new Set<() => void>();
+
+  /** Why nothing new is started, or null. */
+  get stopped(): LachesisError | null {
+    return this.#cancelled ?? this.#stopped;
+  }
+
+  /** Why everything was ended, or null. */
+  get cancelled(): LachesisError | null {
+    return this.#cancelled;
+  }
+
+  /** The first reason is kept. */
+  stopNew(reason: LachesisError): void {
+    this.#stopped ??= reason;
+    for (const listener of this.#onStop) listener();
+  }
+
+  cancel(reason: LachesisError): void {
+    if (this.#cancelled) return;
+    this.#cancelled = reason;
+    for (const controller of this.#live) controller.abort(reason);
+    this.#live.clear();
+    for (const listener of this.#onStop) listener();
+  }
+
+  /** Calls `listener` at the first stop of either degree; gives the function that forgets it. */
+  onStop(listener: () => void): () => void {
+    this.#onStop.add(listener);
+    if (this.stopped) listener();
+    return () => this.#onStop.delete(listener);
+  }
+
+  /** A controller below the run; `release` it when its work is over. */
+  child(): AbortController {
+    const controller = new AbortController();
+    if (this.#cancelled) controller.abort(this.#cancelled);
+    else this.#live.add(controller);
+    return controller;
+  }
+
+  release(controller: AbortController): void {
+    this.#live.delete(controller);
+  }
+}
