@@ -15,6 +15,7 @@ import { hunyuanA13b } from "./formats/hunyuan-a13b.ts";
 import { internlm } from "./formats/internlm.ts";
 import { jamba } from "./formats/jamba.ts";
 import { kimiK2 } from "./formats/kimi-k2.ts";
+import { lfm2 } from "./formats/lfm2.ts";
 import { llamaJson } from "./formats/llama-json.ts";
 import { longcat } from "./formats/longcat.ts";
 import { minimaxM1 } from "./formats/minimax-m1.ts";
@@ -22,6 +23,7 @@ import { minimaxM2 } from "./formats/minimax-m2.ts";
 import { mistral } from "./formats/mistral.ts";
 import { nemotronJson } from "./formats/nemotron-json.ts";
 import { phi4Mini } from "./formats/phi4-mini.ts";
+import { llama4Pythonic, olmo3, pythonic } from "./formats/pythonic.ts";
 import { nemotronV3, qwen3Coder, qwen3Xml, seedOss } from "./formats/qwen-xml.ts";
 import { xlam } from "./formats/xlam.ts";
 import { qwen3Reasoning } from "./reasoning/engine-families.ts";
@@ -42,6 +44,10 @@ export const FORMATS: readonly ToolFormat[] = [
   minimaxM2,
   gemma4,
   qwen3Coder,
+  llama4Pythonic,
+  olmo3,
+  pythonic,
+  lfm2,
   granite,
   granite20b,
   granite4,

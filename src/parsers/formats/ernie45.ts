@@ -5,8 +5,9 @@
 import { Extraction } from "../extraction.ts";
 import { readJson } from "../json-reader.ts";
 import { namedCall } from "../named-call.ts";
-import { skipSpace, skipSpaceBack } from "../python-strings.ts";
+import { isBlank, skipSpace, skipSpaceBack } from "../python-strings.ts";
 import { ernie45Reasoning } from "../reasoning/ernie45.ts";
+import { tagBlocks } from "../tag-blocks.ts";
 import { TokenFinder } from "../token-finder.ts";
 import type { ToolFormat } from "../tool-format.ts";
 
@@ -46,7 +47,14 @@ export const ernie45: ToolFormat = {
       result.call(call, at, end);
       at = finder.next(OPEN, end);
     }
-    return result.calls.length > 0 ? result : Extraction.raw(text, "truncated", `${OPEN} without a complete object.`);
+    if (result.calls.length > 0) return result;
+    if (
+      tagBlocks(text, OPEN, CLOSE).every((block) => block.closed && isBlank(text.slice(block.bodyStart, block.bodyEnd)))
+    ) {
+      result.problem("no_name", "A block without a call.", first, text.length);
+      return result;
+    }
+    return Extraction.raw(text, "truncated", `${OPEN} without a complete object.`);
   },
 };
 
