@@ -7,14 +7,16 @@ import { ernie45 } from "./formats/ernie45.ts";
 import { functionGemma } from "./formats/functiongemma.ts";
 import { gemma4 } from "./formats/gemma4.ts";
 import { gigachat3 } from "./formats/gigachat3.ts";
-import { glm45, glm47 } from "./formats/glm.ts";
+import { glm45, glm47, ling3 } from "./formats/glm.ts";
 import { granite, granite20b } from "./formats/granite.ts";
 import { granite4 } from "./formats/granite4.ts";
 import { hermes } from "./formats/hermes.ts";
 import { hunyuanA13b } from "./formats/hunyuan-a13b.ts";
+import { hyV3, hyV4 } from "./formats/hunyuan-v3.ts";
 import { internlm } from "./formats/internlm.ts";
 import { jamba } from "./formats/jamba.ts";
 import { kimiK2 } from "./formats/kimi-k2.ts";
+import { kimiK3 } from "./formats/kimi-k3.ts";
 import { lfm2 } from "./formats/lfm2.ts";
 import { llamaJson } from "./formats/llama-json.ts";
 import { longcat } from "./formats/longcat.ts";
@@ -23,8 +25,10 @@ import { minimaxM2 } from "./formats/minimax-m2.ts";
 import { mistral } from "./formats/mistral.ts";
 import { nemotronJson } from "./formats/nemotron-json.ts";
 import { phi4Mini } from "./formats/phi4-mini.ts";
+import { poolside } from "./formats/poolside.ts";
 import { llama4Pythonic, olmo3, pythonic } from "./formats/pythonic.ts";
-import { nemotronV3, qwen3Coder, qwen3Xml, seedOss } from "./formats/qwen-xml.ts";
+import { nemotronV3, qwen3Coder, qwen3Xml, seedOss, step3p5 } from "./formats/qwen-xml.ts";
+import { step3 } from "./formats/step3.ts";
 import { xlam } from "./formats/xlam.ts";
 import { qwen3Reasoning } from "./reasoning/engine-families.ts";
 import { thinkFirstBlock } from "./reasoning/first-block.ts";
@@ -44,6 +48,12 @@ export const FORMATS: readonly ToolFormat[] = [
   minimaxM2,
   gemma4,
   qwen3Coder,
+  step3p5,
+  step3,
+  poolside,
+  hyV3,
+  hyV4,
+  kimiK3,
   llama4Pythonic,
   olmo3,
   pythonic,
@@ -67,6 +77,7 @@ export const FORMATS: readonly ToolFormat[] = [
   seedOss,
   glm45,
   glm47,
+  ling3,
   kimiK2,
 ];
 

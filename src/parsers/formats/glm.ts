@@ -9,7 +9,7 @@ import { Extraction } from "../extraction.ts";
 import { dumpMap } from "../json-dump.ts";
 import { isBlank, skipSpace, strip } from "../python-strings.ts";
 import type { PyValue } from "../python-value.ts";
-import { glmReasoning } from "../reasoning/engine-families.ts";
+import { glmReasoning, ling3Reasoning } from "../reasoning/engine-families.ts";
 import { TokenFinder } from "../token-finder.ts";
 import type { ToolFormat } from "../tool-format.ts";
 import { isUnknownTool } from "../tool-schemas.ts";
@@ -21,7 +21,7 @@ export interface GlmTags {
   keyEnd: string;
   value: string;
   valueEnd: string;
-  think: ThinkTags;
+  think: ThinkTags | null;
   refusesUnknownTools: boolean;
 }
 
@@ -117,3 +117,6 @@ function format(name: string, aliases: readonly string[]): ToolFormat {
 
 export const glm45 = format("glm45", ["glm"]);
 export const glm47 = format("glm47", []);
+
+/** Ling 3 writes the same grammar. */
+export const ling3: ToolFormat = { ...format("ling3", []), reasoning: ling3Reasoning };

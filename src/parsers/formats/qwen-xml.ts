@@ -11,6 +11,7 @@ import { dumpMap } from "../json-dump.ts";
 import { isBlank, skipSpace, strip } from "../python-strings.ts";
 import type { PyValue } from "../python-value.ts";
 import { nemotronV3Reasoning, qwen3Reasoning, seedOssReasoning } from "../reasoning/engine-families.ts";
+import { step3p5Reasoning } from "../reasoning/step3.ts";
 import { type ParameterSyntax, readTaggedParameters } from "../tagged-parameters.ts";
 import { TokenFinder } from "../token-finder.ts";
 import type { ToolFormat } from "../tool-format.ts";
@@ -28,9 +29,13 @@ const PARAMETER: ParameterSyntax = {
 export interface QwenXmlTags {
   open: string;
   close: string;
-  think: ThinkTags;
+  think: ThinkTags | null;
   /** A wrapper without a function: the whole text is content, or the content ends at it. */
   bareWrapper: "content" | "ends_content";
+  /** Text between and behind calls is content too, and none is trimmed. */
+  contentAround?: boolean;
+  /** A closing tag of the function or the wrapper ends a value that has no end of its own, and the value counts. */
+  outerTagEndsValue?: boolean;
 }
 
 /** Reads the grammar with the family's own wrapper tags. */
@@ -41,7 +46,7 @@ export function extractQwenXml(text: string, options: ParseOptions, tags: QwenXm
   let at = 0;
   for (;;) {
     const found = finder.first(terminals, at);
-    keepBeforeCalls(result, finder, at, found?.at ?? text.length, tags.think);
+    keepText(result, finder, at, found?.at ?? text.length, tags);
     if (found === null) break;
     let nameStart = found.at + found.token.length;
     if (found.token === tags.open) {
@@ -73,8 +78,15 @@ export function extractQwenXml(text: string, options: ParseOptions, tags: QwenXm
     at = text.startsWith(tags.close, after) ? after + tags.close.length : end;
     result.cover(end, at);
   }
-  if (result.calls.length > 0) result.trimContent();
+  if (result.calls.length > 0 && !tags.contentAround) result.trimContent();
   return result;
+}
+
+function keepText(result: Extraction, finder: TokenFinder, start: number, end: number, tags: QwenXmlTags): void {
+  if (!tags.contentAround || result.calls.length === 0) keepBeforeCalls(result, finder, start, end, tags.think);
+  else if (isBlank(finder.text.slice(start, end))) result.cover(start, end);
+  else if (![tags.close, END_FUNCTION, "</parameter>"].some((stray) => finder.nextOrEnd(stray, start) < end))
+    result.keep(start, end);
 }
 
 /** Reads one function whose name starts at `nameStart`; gives the position after it, null if its name has no end. */
@@ -96,7 +108,8 @@ function readFunction(
     return end;
   }
   const name = strip(text.slice(nameStart, nameEnd));
-  const limit = closeAt === -1 ? text.length : closeAt;
+  const wrapperAt = tags.outerTagEndsValue ? finder.nextOrEnd(tags.close, nameEnd) : text.length;
+  const limit = Math.min(closeAt === -1 ? text.length : closeAt, wrapperAt);
   const read = readTaggedParameters(finder, nameEnd + 1, limit, PARAMETER, [tags.close, tags.open, FUNCTION]);
   const closed = read.stoppedAt === closeAt;
   const end = closed ? closeAt + END_FUNCTION.length : read.stoppedAt;
@@ -104,8 +117,14 @@ function readFunction(
     key,
     coerceParameter(withoutEdgeNewlines(value), options.tools, name, key),
   ]);
+  let { unfinished } = read;
+  if (unfinished !== null && tags.outerTagEndsValue && limit < text.length) {
+    const value = withoutEdgeNewlines(text.slice(unfinished.valueStart, limit));
+    entries.push([unfinished.key, coerceParameter(value, options.tools, name, unfinished.key)]);
+    result.cover(unfinished.start, limit);
+    unfinished = null;
+  }
   addCall(result, options, name, entries, start, end);
-  const { unfinished } = read;
   if (unfinished !== null)
     result.problem(
       closed ? "malformed" : "truncated",
@@ -113,7 +132,7 @@ function readFunction(
       unfinished.start,
       read.stoppedAt,
     );
-  result.strayText(nameEnd + 1, unfinished?.start ?? read.stoppedAt, read.parameters);
+  result.strayText(nameEnd + 1, read.unfinished?.start ?? read.stoppedAt, read.parameters);
   return end;
 }
 
@@ -154,5 +173,13 @@ export const seedOss = format(
   "seed_oss",
   { ...QWEN, open: "<seed:tool_call>", close: "</seed:tool_call>", think: { open: null, close: "</seed:think>" } },
   seedOssReasoning,
+  [],
+);
+
+/** Step 3.5's reference reads the grammar tag by tag, so it keeps more text than the others. */
+export const step3p5 = format(
+  "step3p5",
+  { ...QWEN, bareWrapper: "content", contentAround: true, outerTagEndsValue: true, think: null },
+  step3p5Reasoning,
   [],
 );

@@ -1,4 +1,5 @@
 /** The families whose reasoning follows the one state machine, each with its tags and its differences. */
+import type { ReasoningParser } from "../contract.ts";
 import { type ReasoningRules, reasoningMachine, thinkingOff } from "./state-machine.ts";
 
 const think: ReasoningRules = {
@@ -25,11 +26,29 @@ export const seedOssReasoning = reasoningMachine({
 /** GLM 4.5 and later. */
 export const glmReasoning = reasoningMachine({ ...think, reopens: true });
 
+/** Ling 3: reasoning that is followed by nothing, not even a call, was the answer. */
+export const ling3Reasoning: ReasoningParser = {
+  parse(text, options) {
+    const split = glmReasoning.parse(text, options);
+    return split.content === null ? { reasoning: null, content: split.reasoning } : split;
+  },
+};
+
 export const kimiK2Reasoning = reasoningMachine({ ...think, toolStart: ["<|tool_calls_section_begin|>"] });
 
 export const minimaxM2Reasoning = reasoningMachine({ ...think, toolStart: ["<minimax:tool_call>"] });
 
-export const nemotronV3Reasoning = reasoningMachine(think);
+const nemotronMachine = reasoningMachine({ ...think, isOff: undefined });
+
+/** Nemotron 3: told not to think, or to give an answer in any case, its reasoning is the answer if there is no other. */
+export const nemotronV3Reasoning: ReasoningParser = {
+  parse(text, options = {}) {
+    const split = nemotronMachine.parse(text);
+    const kwargs = options.templateKwargs ?? {};
+    const isAnswer = thinkingOff(kwargs) || kwargs.force_nonempty_content === true;
+    return isAnswer && split.content === null ? { reasoning: null, content: split.reasoning } : split;
+  },
+};
 
 export const mistralReasoning = reasoningMachine({
   ...think,

@@ -21,7 +21,7 @@ export interface ReasoningRules {
   /** Drop trailing blanks of the reasoning. */
   trimEnd: boolean;
   /** True if the chat template was told not to think: everything is content. */
-  isOff?: (kwargs: Readonly<Record<string, unknown>>) => boolean;
+  isOff?: undefined | ((kwargs: Readonly<Record<string, unknown>>) => boolean);
 }
 
 /** Thinking is on unless the template was told otherwise. */
