@@ -1,0 +1,113 @@
+/**
+ * `object.name` and `object[key]` as jinja2's immutable sandbox has them: an attribute (a method) comes before a key for
+ * the dot, a key before an attribute for the brackets; names with an underscore and methods that change something are hidden.
+ */
+import { dictMethod, listMethod, numberAttribute, tupleMethod } from "./collection-methods.ts";
+import { repr } from "./print.ts";
+import { bind } from "./signature.ts";
+import { indexOf } from "./slices.ts";
+import { formatText } from "./str-format.ts";
+import { strMethod } from "./str-methods.ts";
+import {
+  isNumber,
+  isText,
+  Markup,
+  Namespace,
+  PyDict,
+  PyError,
+  PyFunction,
+  PyObject,
+  PyRange,
+  PyTuple,
+  PyView,
+  textOf,
+  typeError,
+  typeName,
+  Undefined,
+  type Value,
+} from "./values.ts";
+
+const MUTATORS: Record<string, ReadonlySet<string>> = {
+  list: new Set(["append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"]),
+  dict: new Set(["clear", "pop", "popitem", "setdefault", "update"]),
+};
+
+/** `object.name` */
+export function getAttribute(object: Value, name: string): Value {
+  if (object instanceof Undefined) {
+    if (name.startsWith("__")) return hidden(object, name);
+    throw object.fail();
+  }
+  const attribute = attributeOf(object, name);
+  if (attribute !== undefined) return attribute;
+  return itemOf(object, name) ?? missing(object, name);
+}
+
+/** `object[key]` */
+export function getItem(object: Value, key: Value): Value {
+  if (object instanceof Undefined) throw object.fail();
+  const item = itemOf(object, key);
+  if (item !== undefined) return item;
+  const attribute = isText(key) ? attributeOf(object, textOf(key)) : undefined;
+  return attribute ?? missing(object, key);
+}
+
+/** The item, or undefined where Python raises TypeError or LookupError. */
+function itemOf(object: Value, key: Value): Value | undefined {
+  try {
+    return object instanceof PyDict ? object.get(key) : indexOf(object, key);
+  } catch (error) {
+    if (error instanceof PyError && (error.kind === "TypeError" || error.kind === "IndexError")) return undefined;
+    throw error;
+  }
+}
+
+function missing(object: Value, key: Value): Undefined {
+  const shown = repr(key);
+  if (isText(key)) return new Undefined(`'${typeName(object)} object' has no attribute ${shown}`);
+  return new Undefined(`${typeName(object)} object has no element ${shown}`);
+}
+
+function hidden(object: Value, name: string): Undefined {
+  const what = `access to attribute '${name}' of '${typeName(object)}' object is unsafe.`;
+  return new Undefined(what, true);
+}
+
+/** The attribute, or undefined where there is none of that name. */
+function attributeOf(object: Value, name: string): Value | undefined {
+  if (name.startsWith("_")) return isDunder(name) ? hidden(object, name) : undefined;
+  if (MUTATORS[typeName(object)]?.has(name)) return hidden(object, name);
+  if (isText(object)) {
+    const method = formatMethod(textOf(object), name) ?? strMethod(textOf(object), name);
+    if (method === undefined || typeof object === "string") return method;
+    return new PyFunction(name, (args) => {
+      const result = method.call(args);
+      return typeof result === "string" ? new Markup(result) : result;
+    });
+  }
+  if (object instanceof PyDict) return dictMethod(object, name);
+  if (Array.isArray(object)) return listMethod(object, name);
+  if (object instanceof PyTuple) return tupleMethod(object, name);
+  if (object instanceof Namespace) return object.attributes.get(name);
+  if (object instanceof PyObject) return object.attribute(name);
+  if (object instanceof PyFunction) return object.attributes.get(name);
+  if (object instanceof PyRange && (name === "start" || name === "stop" || name === "step")) return object[name];
+  if (object instanceof PyView && name === "mapping") return object.dict;
+  return isNumber(object) ? numberAttribute(object, name) : undefined;
+}
+
+/** `str.format` looks attributes up, and so stands here and not with the other methods. */
+function formatMethod(text: string, name: string): PyFunction | undefined {
+  const access = { attribute: getAttribute, item: getItem };
+  if (name === "format") return new PyFunction(name, (args) => formatText(text, args, access));
+  if (name !== "format_map") return undefined;
+  return new PyFunction(name, (args) => {
+    const [map] = bind("format_map", args, ["mapping"], 1);
+    if (!(map instanceof PyDict)) throw typeError("format_map() argument must be a dict");
+    const named = new Map([...map.entries()].map(([key, value]) => [String(key), value] as const));
+    return formatText(text, { positional: [], named }, access);
+  });
+}
+
+/** Every object has attributes such as `__class__`; other underscored names are seldom there. */
+const isDunder = (name: string): boolean => name.startsWith("__") && name.endsWith("__");

@@ -1,0 +1,36 @@
+/** Reads the `model` of a tokenizer.json. Files of old have no `type`; their fields tell. */
+import { Bpe } from "./bpe.ts";
+import { type Fields, tokenizerError } from "./fields.ts";
+import { type Model, Vocabulary } from "./model.ts";
+
+export type ModelType = "BPE";
+
+export function readModel(file: Fields): { type: ModelType; model: Model } {
+  const fields = file.object("model");
+  if (fields === null) throw tokenizerError("tokenizer.json has no model");
+  const type = fields.text("type", guessType(fields));
+  switch (type) {
+    case "BPE":
+      return { type, model: Bpe.fromJson(fields, readVocabulary(fields)) };
+    default:
+      throw tokenizerError(`the model ${type} is not known`);
+  }
+}
+
+function guessType(fields: Fields): string {
+  if (fields.has("merges")) return "BPE";
+  if (Array.isArray(fields.json.vocab)) return "Unigram";
+  return fields.has("continuing_subword_prefix") ? "WordPiece" : "WordLevel";
+}
+
+function readVocabulary(fields: Fields): Vocabulary {
+  const vocab = fields.object("vocab");
+  if (vocab === null) throw tokenizerError(`${fields.where}.vocab is missing`);
+  const entries = Object.entries(vocab.json);
+  for (const [token, id] of entries) {
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0) {
+      throw tokenizerError(`${fields.where}.vocab[${JSON.stringify(token)}] is not an id`);
+    }
+  }
+  return new Vocabulary(entries as [string, number][]);
+}
