@@ -120,9 +120,7 @@ class TaskMaker {
         return { phrasing: "lines", expected: items.join("\n"), items: items.join(", ") };
       }
       default: {
-        let content = words.content();
-        // One pair of shell quotes must be enough for what is asked of the terminal.
-        while (kind === "terminal" && content.includes("'") && /["\\$]/.test(content)) content = words.content();
+        const content = words.content();
         const quoted = !content.includes('"') && words.chance(0.35);
         return { phrasing: quoted ? "quoted" : "open", expected: content, content };
       }

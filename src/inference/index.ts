@@ -4,6 +4,13 @@ export { apiKeyOf, baseUrlOf, keyVariableFor } from "./api-keys.ts";
 export { newCallId } from "./chat-answer.ts";
 export type * from "./client.ts";
 export * from "./contract.ts";
+export {
+  type EmbeddedCompletion,
+  EmbeddedServer,
+  type EmbeddedServerOptions,
+  embeddedModelFolder,
+  TINY_MODEL,
+} from "./embedded/index.ts";
 export { isFatalToRun } from "./http-errors.ts";
 export { EFFORT_BUDGET } from "./reasoning-options.ts";
 export * from "./server-config.ts";

@@ -11,6 +11,13 @@ const factories = new Map<ServerType, ClientFactory>([
       return new OpenAIClient(config, services);
     },
   ],
+  [
+    "embedded",
+    async (config) => {
+      const { EmbeddedClient } = await import("./embedded/index.ts");
+      return EmbeddedClient.open(config);
+    },
+  ],
 ]);
 
 /** Puts a client in the place of a type's own; the last registration counts. */

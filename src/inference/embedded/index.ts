@@ -1,0 +1,10 @@
+/** The embedded model: a small language model that runs inside the process, token-exact. */
+export { EmbeddedClient, embeddedModelFolder } from "./embedded-client.ts";
+export {
+  type EmbeddedCompletion,
+  type EmbeddedPromptLogprobs,
+  type EmbeddedResult,
+  EmbeddedServer,
+  type EmbeddedServerOptions,
+} from "./embedded-server.ts";
+export { TINY_MODEL } from "./model.ts";
