@@ -1,11 +1,12 @@
 export { isSecretVariable, loadDotEnv } from "./environment-variables.ts";
+export { EXIT, exitCodeOf, reportError, survivePipes } from "./exit.ts";
 export { type FieldGroup, type FieldRow, fieldRows, groupsOf, helpLines, markdownTable } from "./field-table.ts";
 export { type CommandLine, type FlagUse, splitArguments } from "./flags.ts";
 export { TopLevel } from "./layers.ts";
 export { type ConfigProblem, configError, hint, problemsOf } from "./problem.ts";
 export { type ConfigRequest, type ConfigRule, resolveConfig } from "./resolve.ts";
 export * from "./resolved.ts";
-export { allowedText, defaultOf, metaOf, type Schema, shapeOf } from "./schema.ts";
+export { allowedText, defaultOf, isBooleanField, metaOf, type Schema, shapeOf } from "./schema.ts";
 export { HIDDEN, hideSecrets, isSecretName, publicConfig } from "./secret-fields.ts";
 export { configLines } from "./show.ts";
 export { expandNodeList, slurmServers } from "./slurm.ts";

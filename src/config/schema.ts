@@ -163,3 +163,9 @@ function layers(schema: Schema): Schema[] {
   }
   return result;
 }
+
+/** True for fields whose flag may stand without a value. */
+export function isBooleanField(schema: Schema, field: string): boolean {
+  const shape = shapeOf(schema);
+  return shape !== null && Object.hasOwn(shape, field) && kindOf(shape[field]!) === "boolean";
+}
