@@ -88,7 +88,10 @@ export function formBatches(state: RunState): void {
     if (!groups) return;
     const stale = groups.filter((group) => whyNot(state, state.groups.get(group.id)!) !== null);
     if (stale.length > 0) {
-      setAside(state, stale);
+      setAside(
+        state,
+        stale.map((group) => group.id),
+      );
       continue;
     }
     const batch: BatchRow = {
@@ -111,13 +114,13 @@ export function setAsideOversized(state: RunState): void {
   const large = [...state.groups].filter(([id, group]) => state.packer.has(id) && group.size > size);
   setAside(
     state,
-    large.map(([id, group]) => ({ id, size: group.size, env: group.env })),
+    large.map(([id]) => id),
   );
 }
 
-function setAside(state: RunState, groups: readonly QueuedGroup[]): void {
+function setAside(state: RunState, ids: readonly number[]): void {
   const aside = { ...state.run.aside };
-  for (const { id } of groups) {
+  for (const id of ids) {
     const reason = whyNot(state, state.groups.get(id)!) ?? "stale";
     state.patchGroup(id, { state: "aside", reason });
     aside[reason] = (aside[reason] ?? 0) + 1;

@@ -83,8 +83,8 @@ describe("Packer", () => {
         const packer = new Packer({ perEnv: false });
         let queue: QueuedGroup[] = [];
         groups.forEach((facts, id) => {
-          packer.add({ id, ...facts });
-          queue.push({ id, ...facts });
+          packer.add({ id, place: id, ...facts });
+          queue.push({ id, place: id, ...facts });
           if (!when.includes(id % 10)) return;
           const expected = walkedBatch(queue, batchSize);
           expect(packer.batch(batchSize)).toEqual(expected);
@@ -104,7 +104,7 @@ describe("Packer", () => {
       fc.property(arrivals, batchSizes, shares, (groups, batchSize, byEnv) => {
         const minimums = new Map(Object.entries(byEnv).map(([env, minimum]) => [Number(env), minimum]));
         const packer = new Packer({ perEnv: true });
-        let queue: QueuedGroup[] = groups.map((facts, id) => ({ id, ...facts }));
+        let queue: QueuedGroup[] = groups.map((facts, id) => ({ id, place: id, ...facts }));
         for (const group of queue) packer.add(group);
         for (;;) {
           const expected = walkedWithMinimums(queue, batchSize, minimums);

@@ -8,8 +8,9 @@
  */
 
 export interface QueuedGroup {
-  /** Grows in the order of arrival. */
   readonly id: number;
+  /** Grows in the order in which groups entered the queue. */
+  readonly place: number;
   /** Sequences. */
   readonly size: number;
   readonly env: number | null;
@@ -170,8 +171,8 @@ export class Packer {
 }
 
 type Order = (a: QueuedGroup, completedA: number, b: QueuedGroup, completedB: number) => number;
-const byArrival: Order = (a, _, b) => a.id - b.id;
-const byCompletion: Order = (a, completedA, b, completedB) => completedA - completedB || a.id - b.id;
+const byArrival: Order = (a, _, b) => a.place - b.place;
+const byCompletion: Order = (a, completedA, b, completedB) => completedA - completedB || a.place - b.place;
 
 /** The lanes' eligible groups in one order; lazy, so that a batch looks at no more than it takes. */
 function* merged(lanes: readonly Lane[], order: Order): Generator<QueuedGroup> {

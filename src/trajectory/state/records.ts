@@ -12,6 +12,8 @@ export interface RunRow {
   /** Batches handed out, counted from the registration's starting step. */
   step: number;
   nextGroup: number;
+  /** Place in the queue of the next group that enters it. */
+  nextPlace: number;
   nextBatch: number;
   nextEnv: number;
   /** 128-bit ids of those that registered, as decimal text. */
@@ -52,6 +54,8 @@ export interface GroupRow {
   state: "buffered" | "queued" | "aside" | "kept";
   /** Why it was set aside. */
   reason?: string;
+  /** Order of entry into the queue; null before. */
+  place: number | null;
   weights: [number, number] | null;
   at: number;
 }

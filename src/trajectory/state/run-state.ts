@@ -35,6 +35,7 @@ export class RunState {
       started: false,
       step: 0,
       nextGroup: 0,
+      nextPlace: 0,
       nextBatch: 0,
       nextEnv: 0,
       trainers: [],
@@ -54,6 +55,13 @@ export class RunState {
 
   get hasChanges(): boolean {
     return this.#changes.length > 0;
+  }
+
+  /** Throws `not_found` where no trainer has created the run. */
+  requireRegistered(): void {
+    if (this.run.registration) return;
+    const how = `a trainer creates it with POST /v2/runs/${this.name}`;
+    throw new LachesisError("not_found", `There is no run "${this.name}"; ${how}.`);
   }
 
   patchRun(fields: Partial<RunRow>): void {
@@ -145,7 +153,7 @@ export class RunState {
       else this.buffers.set(group.env, new Set([id]));
     }
     if (group.state === "queued" && !this.#batched.has(id)) {
-      const queued: QueuedGroup = { id, size: group.size, env: group.env };
+      const queued: QueuedGroup = { id, place: group.place ?? id, size: group.size, env: group.env };
       this.packer.add(queued);
       this.envPacker.add(queued);
       this.#addSequences(group.env, group.size);

@@ -45,7 +45,7 @@ export function submit(
 function take(state: RunState, group: ArrivingGroup, now: number): SubmitResult {
   const id = state.run.nextGroup;
   const { payload, ...facts } = group;
-  const row = { ...facts, bytes: payload.byteLength, at: now };
+  const row = { ...facts, bytes: payload.byteLength, place: null, at: now };
   const put = (body: Parameters<RunState["put"]>[0] & { table: "group" }) => state.put(body);
   const refused = whyNot(state, group);
   if (refused) {
@@ -58,8 +58,9 @@ function take(state: RunState, group: ArrivingGroup, now: number): SubmitResult 
   }
   const env = group.env === null ? undefined : state.envs.get(group.env);
   if (!env || env.groupSize === group.size) {
-    put({ table: "group", id: String(id), body: { ...row, state: "queued" }, payload });
-    state.patchRun({ nextGroup: id + 1 });
+    const place = state.run.nextPlace;
+    put({ table: "group", id: String(id), body: { ...row, state: "queued", place }, payload });
+    state.patchRun({ nextGroup: id + 1, nextPlace: place + 1 });
     replaceLatest(state, id);
     return { status: "received" };
   }
@@ -88,8 +89,10 @@ function completeBuffer(state: RunState, env: number, target: number): void {
     target,
   );
   for (const place of places ?? []) {
-    state.patchGroup(waiting[place]!, { state: "queued" });
-    replaceLatest(state, waiting[place]!);
+    const id = waiting[place]!;
+    state.patchGroup(id, { state: "queued", place: state.run.nextPlace });
+    state.patchRun({ nextPlace: state.run.nextPlace + 1 });
+    replaceLatest(state, id);
   }
 }
 

@@ -2,7 +2,7 @@
  * Where runs are kept. A store gives a run's state to one piece of work at a time and makes what that work wrote durable
  * as a whole before its result is given out: a crash at any moment leaves all of it or nothing.
  */
-import type { RunState } from "./run-state.ts";
+import type { RunState } from "../state/run-state.ts";
 
 export interface Store {
   /** For people: `sqlite:/path`, `memory:`, `postgres://host/db`. */

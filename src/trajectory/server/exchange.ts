@@ -1,0 +1,117 @@
+/**
+ * The operations of the API on a store, independent of HTTP and of the protocol's version: submit with an idempotency
+ * key, wait for a batch, acknowledge it.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { LachesisError } from "../../core/index.ts";
+import type { ScoredGroup } from "../contract.ts";
+import { ackBatch, type Lease, leaseBatch } from "../state/batches.ts";
+import { seenEnv } from "../state/membership.ts";
+import type { RunState } from "../state/run-state.ts";
+import { type ArrivingGroup, type SubmitResult, submit } from "../state/submits.ts";
+import type { ApiContext } from "./context.ts";
+
+/** Submits are remembered for so long; a repeated one after that counts as new. */
+const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
+const MOST_KEYS = 50_000;
+
+export function arriving(group: ScoredGroup, payload: Uint8Array): ArrivingGroup {
+  return { env: group.env_id ?? null, size: group.tokens.length, weights: group.weight_versions ?? null, payload };
+}
+
+/** Throws `api_unavailable` (full), `conflict` (the key was used for another body). */
+export function submitGroups(
+  context: ApiContext,
+  run: string,
+  groups: readonly ArrivingGroup[],
+  idempotency: { key: string; body: Uint8Array } | null,
+): Promise<SubmitResult[]> {
+  const hash = idempotency && createHash("sha256").update(idempotency.body).digest("base64");
+  const now = context.clock.date().getTime();
+  return context.store.update(run, (state) => {
+    const key = idempotency && `submit:${idempotency.key}`;
+    const known = key === null ? undefined : state.keys.get(key);
+    if (known) {
+      if (known.hash === hash) return known.answer as SubmitResult[];
+      throw new LachesisError("conflict", `Idempotency-Key ${idempotency!.key} was used for another body.`);
+    }
+    for (const env of new Set(groups.map((group) => group.env)))
+      if (env !== null && state.envs.has(env)) seenEnv(state, env, now);
+    const results = submit(state, groups, context.bounds, now);
+    if (key !== null) {
+      state.put({ table: "key", id: key, body: { hash: hash!, answer: results, at: now } });
+      forgetOldKeys(state, now);
+    }
+    return results;
+  });
+}
+
+/** Keys stand in the order of their use, so only the oldest need a look. */
+function forgetOldKeys(state: RunState, now: number): void {
+  for (const [id, row] of state.keys) {
+    if (state.keys.size <= MOST_KEYS && now - row.at < KEY_LIFETIME_MS) return;
+    state.put({ table: "key", id, body: null });
+  }
+}
+
+export interface LeasedPayloads {
+  lease: Lease;
+  payloads: Uint8Array[];
+}
+
+/** Leases the next batch, waiting for one up to `maxWaitMs`; null when there is none. */
+export async function waitForBatch(
+  context: ApiContext,
+  run: string,
+  options: { trainer: string; leaseMs: number; maxWaitMs: number; signal: AbortSignal },
+): Promise<LeasedPayloads | null> {
+  const deadline = context.clock.now() + options.maxWaitMs;
+  const signal = AbortSignal.any([options.signal, context.closing]);
+  for (;;) {
+    // Listen before looking, or a group that arrives in between is missed.
+    let wake: () => void = () => {};
+    const changed = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    const unwatch = context.store.watch(run, wake);
+    try {
+      const lease = await context.store.update(run, (state) =>
+        leaseBatch(state, options.trainer, options.leaseMs, context.clock.date().getTime()),
+      );
+      if (lease) return { lease, payloads: await context.store.payloads(run, lease.groups) };
+      const left = deadline - context.clock.now();
+      if (left <= 0 || signal.aborted) return null;
+      // Also look when a lease of somebody else may have run out.
+      const pause = new AbortController();
+      await Promise.race([
+        changed,
+        context.clock.sleep(Math.min(left, 1000), AbortSignal.any([signal, pause.signal])).catch(() => {}),
+      ]);
+      pause.abort();
+    } finally {
+      unwatch();
+    }
+  }
+}
+
+export function acknowledge(context: ApiContext, run: string, id: string): Promise<"acked"> {
+  return context.store.update(run, (state) => ackBatch(state, id, context.clock.date().getTime()));
+}
+
+/** A random 128-bit number as decimal text: v1 prints it as a bare integer, larger than a double can hold. */
+export function newTrainerId(): string {
+  return BigInt(`0x${randomBytes(16).toString("hex")}`).toString();
+}
+
+/** JSON texts of groups as one array, without reading them. */
+export function joinedArray(payloads: readonly Uint8Array[]): Buffer {
+  const parts: Uint8Array[] = [];
+  payloads.forEach((payload, index) => {
+    parts.push(index === 0 ? OPEN : COMMA, payload);
+  });
+  return Buffer.concat([...(parts.length === 0 ? [OPEN] : parts), CLOSE]);
+}
+
+const OPEN = Buffer.from("[");
+const COMMA = Buffer.from(",");
+const CLOSE = Buffer.from("]");

@@ -1,0 +1,135 @@
+/** Starts the trajectory API on a store, and ends it without losing what it acknowledged. */
+import { readFile } from "node:fs/promises";
+import { LachesisError, systemClock } from "../../core/index.ts";
+import { dropSilentEnvs } from "../state/membership.ts";
+import { openStore } from "../stores/open.ts";
+import { buildApp } from "./app.ts";
+import { Tokens } from "./auth.ts";
+import type { ApiContext } from "./context.ts";
+
+export interface ApiOptions {
+  host?: string;
+  /** 0: any free one. */
+  port?: number;
+  /** `sqlite:FILE`, `postgres://…` or `memory:`. */
+  store?: string;
+  /** A file of `role:token` lines. */
+  tokensFile?: string | null;
+  /** Default: the variable LACHESIS_API_TOKENS. */
+  tokens?: string | null;
+  maxQueueGroups?: number;
+  maxQueueBytes?: number;
+  /** Of a request body, expanded. */
+  maxBodyBytes?: number;
+  /** The run that v1 calls act on. */
+  defaultRun?: string;
+  /** v1: a call for a batch acknowledges the one before instead of its own. */
+  ackPrevious?: boolean;
+  /** Seconds without a sign of life after which an env counts as disconnected. */
+  envSilence?: number;
+}
+
+export const API_DEFAULTS = {
+  host: "127.0.0.1",
+  port: 8000,
+  store: "sqlite:lachesis-api.db",
+  maxQueueGroups: 200_000,
+  maxQueueBytes: 64 * 1024 ** 3,
+  maxBodyBytes: 256 * 1024 ** 2,
+  defaultRun: "default",
+  envSilence: 300,
+} as const;
+
+export interface RunningApi {
+  url: string;
+  store: string;
+  close(): Promise<void>;
+}
+
+const CHORES_MS = 10_000;
+
+/**
+ * @example
+ * const api = await startApi({ port: 0, store: "memory:" });
+ * await fetch(`${api.url}/status`);
+ * await api.close();
+ */
+export async function startApi(options: ApiOptions = {}): Promise<RunningApi> {
+  const settings = { ...API_DEFAULTS, ...defined(options) };
+  const tokens = await readTokens(options);
+  if (tokens.empty && !isLoopback(settings.host)) {
+    throw new LachesisError(
+      "config_invalid",
+      `Refusing to listen on ${settings.host} without tokens: give --tokens FILE or LACHESIS_API_TOKENS=role:token, or listen on 127.0.0.1.`,
+    );
+  }
+  const store = await openStore(settings.store);
+  const closing = new AbortController();
+  const counters = new Map<string, number>();
+  const context: ApiContext = {
+    store,
+    clock: systemClock,
+    tokens,
+    bounds: { groups: settings.maxQueueGroups, bytes: settings.maxQueueBytes },
+    maxBodyBytes: settings.maxBodyBytes,
+    defaultRun: settings.defaultRun,
+    ackPrevious: settings.ackPrevious ?? false,
+    silenceMs: settings.envSilence * 1000,
+    count: (name, amount = 1) => void counters.set(name, (counters.get(name) ?? 0) + amount),
+    closing: closing.signal,
+  };
+  const app = buildApp(context);
+  const chores = setInterval(() => void dropSilent(context), CHORES_MS);
+  try {
+    await app.listen({ host: settings.host, port: settings.port });
+  } catch (error) {
+    clearInterval(chores);
+    await store.close();
+    throw listenError(error, settings);
+  }
+  const address = app.server.address();
+  const port = typeof address === "object" && address ? address.port : settings.port;
+  return {
+    url: `http://${settings.host.includes(":") ? `[${settings.host}]` : settings.host}:${port}`,
+    store: store.name,
+    async close() {
+      clearInterval(chores);
+      closing.abort();
+      await app.close();
+      await store.close();
+    },
+  };
+}
+
+async function dropSilent(context: ApiContext): Promise<void> {
+  const now = context.clock.date().getTime();
+  for (const run of await context.store.runs()) {
+    await context.store.update(run, (state) => dropSilentEnvs(state, now, context.silenceMs));
+  }
+}
+
+async function readTokens({ tokensFile, tokens }: ApiOptions): Promise<Tokens> {
+  if (tokensFile) {
+    try {
+      return new Tokens(await readFile(tokensFile, "utf8"), tokensFile);
+    } catch (error) {
+      if (error instanceof LachesisError) throw error;
+      throw new LachesisError("config_invalid", `--tokens ${tokensFile} cannot be read.`, { cause: error });
+    }
+  }
+  return new Tokens(tokens ?? process.env.LACHESIS_API_TOKENS ?? "", "LACHESIS_API_TOKENS");
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
+
+function listenError(error: unknown, { host, port }: { host: string; port: number }): LachesisError {
+  const code = (error as NodeJS.ErrnoException).code;
+  const why = code === "EADDRINUSE" ? "another program listens there" : String(error);
+  return new LachesisError("config_invalid", `Cannot listen on ${host}:${port}: ${why}.`, { cause: error });
+}
+
+function defined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null)) as T;
+}

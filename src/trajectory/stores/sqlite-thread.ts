@@ -1,0 +1,76 @@
+/** Asks a SQLite worker thread and waits for its answers. */
+import { Worker } from "node:worker_threads";
+import { LachesisError } from "../../core/index.ts";
+import type { SqliteAnswer, SqliteRequest } from "./sqlite-worker.ts";
+
+type Asked = SqliteRequest extends infer Request
+  ? Request extends { id: number }
+    ? Omit<Request, "id">
+    : never
+  : never;
+
+interface Waiting {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+export class SqliteThread {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly ready: Promise<void>;
+  #next = 1;
+  #ended: Error | null = null;
+
+  constructor(file: string, { readonly = false } = {}) {
+    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+    this.#worker = new Worker(new URL(`./sqlite-worker.${extension}`, import.meta.url), {
+      workerData: { file, readonly },
+    });
+    this.ready = new Promise((resolve, reject) => this.#waiting.set(0, { resolve: () => resolve(), reject }));
+    // Whoever asks is told; nobody need be waiting for the thread itself.
+    this.ready.catch(() => {});
+    this.#worker.on("message", (answer: SqliteAnswer) => this.#answered(answer, file));
+    this.#worker.on("error", (error) => this.#end(storeError(error, file)));
+    this.#worker.on("exit", () => this.#end(new LachesisError("internal", `The thread that holds ${file} ended.`)));
+  }
+
+  ask(request: Asked): Promise<unknown> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, ...request });
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#ended) await this.ask({ type: "close" });
+    await this.#worker.terminate();
+  }
+
+  #answered(answer: SqliteAnswer, file: string): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if ("error" in answer) waiting?.reject(storeError(answer.error, file));
+    else waiting?.resolve(answer.result);
+  }
+
+  #end(error: Error): void {
+    this.#ended ??= error;
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+  }
+}
+
+function storeError(error: { message: string; code?: string }, file: string): LachesisError {
+  if (error.code === "SQLITE_FULL" || error.code?.startsWith("SQLITE_IOERR")) {
+    return new LachesisError(
+      "disk_full",
+      `${file} cannot be written: ${error.message}. Nothing of the last call was kept.`,
+    );
+  }
+  if (error.code === "SQLITE_BUSY") {
+    return new LachesisError("api_unavailable", `${file} is in use by another process.`, { cause: error });
+  }
+  return new LachesisError("internal", `${file}: ${error.message}`, { cause: error });
+}

@@ -1,0 +1,103 @@
+/**
+ * The thread that holds a SQLite database, so that waiting for the disk never holds up the server. It answers each
+ * message with one of the same id. Saves that arrive together are one transaction each, in order; a save that is
+ * answered is on disk (WAL, synchronous = FULL).
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import Database from "better-sqlite3";
+
+export interface SqliteSave {
+  run: string;
+  rows: { table: string; id: string; body: string | null; payload?: Uint8Array }[];
+}
+
+export type SqliteRequest =
+  | { id: number; type: "save"; saves: SqliteSave[] }
+  | { id: number; type: "load"; run: string }
+  | { id: number; type: "payloads"; run: string; groups: number[] }
+  | { id: number; type: "runs" }
+  | { id: number; type: "delete"; run: string }
+  | { id: number; type: "close" };
+
+export type SqliteAnswer = { id: number; result: unknown } | { id: number; error: { message: string; code: string } };
+
+const SCHEMA_VERSION = 1;
+
+const { file, readonly } = workerData as { file: string; readonly: boolean };
+const db = new Database(file, { readonly });
+db.pragma("busy_timeout = 5000");
+if (!readonly) prepareDatabase();
+
+const statements = {
+  put: readonly ? null : db.prepare("INSERT OR REPLACE INTO rows (run, tbl, id, body) VALUES (?, ?, ?, ?)"),
+  drop: readonly ? null : db.prepare("DELETE FROM rows WHERE run = ? AND tbl = ? AND id = ?"),
+  putPayload: readonly ? null : db.prepare("INSERT OR REPLACE INTO payloads (run, id, data) VALUES (?, ?, ?)"),
+  dropPayload: readonly ? null : db.prepare("DELETE FROM payloads WHERE run = ? AND id = ?"),
+  load: db.prepare("SELECT tbl, id, body FROM rows WHERE run = ?"),
+  payload: db.prepare("SELECT data FROM payloads WHERE run = ? AND id = ?").pluck(),
+  runs: db.prepare("SELECT DISTINCT run FROM rows ORDER BY run").pluck(),
+};
+
+function prepareDatabase(): void {
+  // Held as long as the process lives: two servers that write one file would each believe in a state of their own.
+  const lock = new Database(`${file}.lock`);
+  lock.exec("BEGIN EXCLUSIVE");
+  db.pragma("journal_mode = WAL");
+  db.pragma("synchronous = FULL");
+  const version = Number(db.pragma("user_version", { simple: true }));
+  if (version > SCHEMA_VERSION) {
+    throw Object.assign(new Error(`${file} was written by a newer Lachesis (schema ${version}).`), { code: "NEWER" });
+  }
+  db.exec(`
+    CREATE TABLE IF NOT EXISTS rows (run TEXT, tbl TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (run, tbl, id)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS payloads (run TEXT, id INTEGER, data BLOB NOT NULL, PRIMARY KEY (run, id));
+  `);
+  db.pragma(`user_version = ${SCHEMA_VERSION}`);
+}
+
+const save = db.transaction((saves: SqliteSave[]) => {
+  for (const { run, rows } of saves) {
+    for (const row of rows) {
+      if (row.body === null) {
+        statements.drop!.run(run, row.table, row.id);
+        if (row.table === "group") statements.dropPayload!.run(run, Number(row.id));
+      } else {
+        statements.put!.run(run, row.table, row.id, row.body);
+        if (row.payload) statements.putPayload!.run(run, Number(row.id), row.payload);
+      }
+    }
+  }
+});
+
+const deleteRun = db.transaction((run: string) => {
+  db.prepare("DELETE FROM rows WHERE run = ?").run(run);
+  db.prepare("DELETE FROM payloads WHERE run = ?").run(run);
+});
+
+function answer(request: SqliteRequest): unknown {
+  switch (request.type) {
+    case "save":
+      return save(request.saves);
+    case "load":
+      return statements.load.all(request.run);
+    case "payloads":
+      return request.groups.map((group) => statements.payload.get(request.run, group) ?? null);
+    case "runs":
+      return statements.runs.all();
+    case "delete":
+      return deleteRun(request.run);
+    case "close":
+      return void db.close();
+  }
+}
+
+parentPort!.on("message", (request: SqliteRequest) => {
+  try {
+    const result = answer(request) ?? null;
+    parentPort!.postMessage({ id: request.id, result } satisfies SqliteAnswer);
+  } catch (error) {
+    const { message, code = "" } = error as Error & { code?: string };
+    parentPort!.postMessage({ id: request.id, error: { message, code } } satisfies SqliteAnswer);
+  }
+});
+parentPort!.postMessage({ id: 0, result: "ready" } satisfies SqliteAnswer);
