@@ -48,12 +48,23 @@ function cards({ rollouts, groups, run }: ReportData): Html {
     null,
   );
   const written = groups.filter(({ record }) => record?.status === "written").length;
-  const meanText = mean === null ? "–" : `${mean.toFixed(3)}${stderr === null ? "" : ` ± ${stderr.toFixed(3)}`}`;
-  const list: [string, string, boolean][] = [
+  const meanText =
+    mean === null
+      ? "–"
+      : html`${mean.toFixed(3)}${stderr === null ? "" : html` <small>± ${stderr.toFixed(3)}</small>`}`;
+  const list: [string | Html, string, boolean][] = [
     [meanText, "mean reward of the scored", false],
     [asZero === null ? "–" : asZero.toFixed(3), "mean, errors as 0", false],
     [String(rollouts.length), run.mode === "evaluate" ? "attempts" : "rollouts", false],
-    [String(byGroup.length), run.mode === "evaluate" ? "items" : `groups, ${written} of those shown written`, false],
+    [
+      String(byGroup.length),
+      run.mode === "evaluate"
+        ? "items"
+        : written === byGroup.length
+          ? "groups"
+          : `groups (${written} of ${groups.length} written)`,
+      false,
+    ],
     [
       rollouts.length === 0 ? "–" : `${((failed / rollouts.length) * 100).toFixed(1)} %`,
       `not scored (${failed})`,

@@ -11,15 +11,25 @@ export function histogram(title: string, values: readonly number[], format = sho
   if (values.length === 0) return html``;
   const bins = binsOf(values);
   const most = Math.max(...bins.map((bin) => bin.count));
-  const step = WIDTH / bins.length;
+  const step = Math.min(64, WIDTH / bins.length);
+  const left = (WIDTH - step * bins.length) / 2;
+  const named = bins.length <= 8 && bins.every(({ low, high }) => low === high);
   const bars = bins.map((bin, index) => {
     const height = bin.count === 0 ? 0 : Math.max(2, (bin.count / most) * (HEIGHT - BOTTOM - TOP));
     const label = bin.low === bin.high ? format(bin.low) : `${format(bin.low)} to ${format(bin.high)}`;
-    return html`<rect class="bar" x="${(index * step + 1).toFixed(1)}" y="${(HEIGHT - BOTTOM - height).toFixed(1)}" width="${Math.max(1, step - 2).toFixed(1)}" height="${height.toFixed(1)}" rx="1.5"><title>${label}: ${bin.count}</title></rect>`;
+    return html`<rect class="bar" x="${(left + index * step + 1).toFixed(1)}" y="${(HEIGHT - BOTTOM - height).toFixed(1)}" width="${Math.max(1, step - 2).toFixed(1)}" height="${height.toFixed(1)}" rx="1.5"><title>${label}: ${bin.count}</title></rect>`;
   });
   return html`<figure><figcaption>${title}</figcaption><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}">
 <line class="axis" x1="0" x2="${WIDTH}" y1="${HEIGHT - BOTTOM + 0.5}" y2="${HEIGHT - BOTTOM + 0.5}"/>${bars}
-<text x="0" y="${HEIGHT - 4}">${format(bins[0]!.low)}</text><text x="${WIDTH}" y="${HEIGHT - 4}" text-anchor="end">${format(bins.at(-1)!.high)}</text><text x="${WIDTH}" y="10" text-anchor="end">most ${most}</text></svg></figure>`;
+${
+  named
+    ? bins.map((bin, index) => {
+        const centre = (left + (index + 0.5) * step).toFixed(1);
+        const top = HEIGHT - BOTTOM - 4 - (bin.count / most) * (HEIGHT - BOTTOM - TOP);
+        return html`<text x="${centre}" y="${HEIGHT - 4}" text-anchor="middle">${format(bin.low)}</text><text x="${centre}" y="${top.toFixed(1)}" text-anchor="middle">${bin.count}</text>`;
+      })
+    : html`<text x="${left.toFixed(1)}" y="${HEIGHT - 4}">${format(bins[0]!.low)}</text><text x="${(WIDTH - left).toFixed(1)}" y="${HEIGHT - 4}" text-anchor="end">${format(bins.at(-1)!.high)}</text><text x="${WIDTH}" y="10" text-anchor="end">highest ${most}</text>`
+}</svg></figure>`;
 }
 
 /** Values in order, as points, with a running mean over a tenth of them. */
@@ -49,7 +59,7 @@ export function bars(title: string, counts: ReadonlyMap<string, number>, warn: (
   const rows = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 12);
   return html`<figure><figcaption>${title}</figcaption><table class="bars">${rows.map(
     ([name, count]) =>
-      html`<tr><th>${name}</th><td><meter class="${warn(name) ? "warn" : ""}" min="0" max="${most}" value="${count}">${count}</meter></td><td class="n">${count}</td></tr>`,
+      html`<tr><th>${name}</th><td><svg viewBox="0 0 100 8" preserveAspectRatio="none" role="presentation"><rect class="${warn(name) ? "bar warn" : "bar"}" width="${((count / most) * 100).toFixed(1)}" height="8"/></svg></td><td class="n">${count}</td></tr>`,
   )}</table></figure>`;
 }
 

@@ -10,9 +10,11 @@ h2{font-size:17px;margin:36px 0 12px}
 .muted,.facts{color:var(--soft)}
 p{margin:6px 0}
 code,pre,.id,.name{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));gap:12px;margin:20px 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}
 .card b{display:block;font-size:22px;line-height:1.25;font-variant-numeric:tabular-nums}
+.card b{white-space:nowrap}
+.card b small{font-size:14px;font-weight:400;color:var(--soft)}
 .card span{color:var(--soft);font-size:13px}
 .card.bad b{color:var(--bad)}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:12px}
@@ -31,14 +33,7 @@ table{border-collapse:collapse;width:100%}
 .data th{font-weight:600;font-size:13px;color:var(--soft)}
 .n{text-align:right!important;font-variant-numeric:tabular-nums;white-space:nowrap}
 .bars th{font-weight:400;text-align:left;font-size:13px;white-space:nowrap;padding:2px 10px 2px 0}
-.bars td{padding:2px 0}.bars .n{padding-left:10px;font-size:13px}
-meter{width:100%;height:10px;appearance:none;border:0;background:var(--none-bg);border-radius:5px;overflow:hidden;display:block}
-meter::-webkit-meter-inner-element{display:block}
-meter::-webkit-meter-bar{background:var(--none-bg);border:0;border-radius:5px;height:10px}
-meter::-webkit-meter-optimum-value{background:var(--accent)}
-meter::-moz-meter-bar{background:var(--accent)}
-meter.warn::-webkit-meter-optimum-value{background:var(--bad)}
-meter.warn::-moz-meter-bar{background:var(--bad)}
+.bars td{padding:3px 0;width:99%}.bars svg{height:10px;background:var(--none-bg);border-radius:3px;overflow:hidden}.bar.warn{fill:var(--bad)}.bars .n{padding-left:10px;font-size:13px}
 details.group{background:var(--card);border:1px solid var(--line);border-radius:10px;margin:8px 0}
 summary{cursor:pointer;padding:9px 14px;display:flex;flex-wrap:wrap;gap:8px;align-items:center;border-radius:10px}
 summary:focus-visible{outline:2px solid var(--accent);outline-offset:-2px}
@@ -46,7 +41,7 @@ summary::-webkit-details-marker{display:none}
 summary::before{content:"";border:4px solid transparent;border-left:6px solid var(--soft);margin-right:-2px;transition:transform .12s}
 details[open]>summary::before{transform:rotate(90deg) translate(1px,1px)}
 .group>summary .id{font-weight:600;overflow-wrap:anywhere}
-.prompt{color:var(--soft);flex:1 1 260px;min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.prompt{font-size:14px;color:var(--soft);flex:1 1 260px;min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .group[open]>summary .prompt{white-space:normal}
 details.rollout{border-top:1px solid var(--line)}
 details.rollout>:not(summary){margin-left:14px;margin-right:14px}
