@@ -35,7 +35,7 @@ import { askedWaitMs, DEFAULT_RETRY, type RetryPolicy, waitMs } from "./retry-po
 import { Server } from "./server.ts";
 import { type PriceTable, type ReasoningOptions, ServerConfig, type ServerConfigInput } from "./server-config.ts";
 import type { Split } from "./server-metrics.ts";
-import { closedError, ServerPool } from "./server-pool.ts";
+import { closedError, type Hold, ServerPool } from "./server-pool.ts";
 
 export interface ServerManagerOptions {
   /** Most choices to ask for in one call. Default 8. */
@@ -239,12 +239,11 @@ export class ServerManager implements ChatServer, TokenServer {
   ): Promise<{ answer: Answer; effort: Effort }> {
     const { split, signal } = limits;
     let failures = 0;
-    let avoid: Server | null = null;
+    let hold: Hold | null = null;
     let spentMs = 0;
     for (;;) {
-      const { server, release } = await this.#pool.acquire(split, signal, avoid);
+      const { server, release } = await this.#pool.acquire(split, signal, hold);
       const startedAt = this.#clock.now();
-      let pause = 0;
       try {
         const client = await server.client();
         const bounds: Attempt = {
@@ -264,19 +263,14 @@ export class ServerManager implements ChatServer, TokenServer {
         failures++;
         const most = Math.min(server.config.max_retries, limits.maxRetries ?? Number.POSITIVE_INFINITY);
         if (!isRepeatable(error) || failures > most || server.health.isGivenUp) throw withAttempts(error, failures);
-        avoid = server;
-        pause = waitMs(failures, asked, this.#retry);
-        spentMs += this.#clock.now() - startedAt;
+        const pause = waitMs(failures, asked, this.#retry);
+        const now = this.#clock.now();
+        hold = { server, until: now + pause };
+        spentMs += now - startedAt + pause;
         this.#logger.debug({ server: server.index, code: error.code, failures, pause }, "model call failed");
       } finally {
         release();
       }
-      // Another server that is free need not be spared: only this one asked for time.
-      if (this.#pool.hasOther(avoid, split)) pause = Math.min(pause, 100);
-      spentMs += pause;
-      await this.#clock.sleep(pause, signal).catch((error) => {
-        throw signal === undefined ? error : cancelledBy(signal);
-      });
     }
   }
 

@@ -14,8 +14,14 @@ export interface SlotLease {
   release(): void;
 }
 
+/** A server that a request must leave alone until a monotonic time: it failed there, or was asked to wait. */
+export interface Hold {
+  server: Server;
+  until: number;
+}
+
 interface Waiter {
-  avoid: Server | null;
+  hold: Hold | null;
   start(lease: SlotLease): void;
   fail(error: LachesisError): void;
 }
@@ -46,15 +52,16 @@ export class ServerPool {
     return this.#queues[split].size;
   }
 
-  /** Waits for a slot. `avoid` is used only when no other server is up. Throws `cancelled`. */
-  acquire(split: Split, signal?: AbortSignal, avoid: Server | null = null): Promise<SlotLease> {
+  /** Waits for a slot; at the server of `hold` not before its time. Throws `cancelled`. */
+  acquire(split: Split, signal?: AbortSignal, hold: Hold | null = null): Promise<SlotLease> {
     if (signal?.aborted) return Promise.reject(cancelledBy(signal));
     if (this.isClosed) return Promise.reject(closedError());
     const queue = this.#queues[split];
     if (queue.size === 0) {
-      const server = this.#pick(split, avoid);
+      const server = this.#pick(split, hold);
       if (server !== null) return Promise.resolve(this.#lease(server, split));
     }
+    if (hold !== null) this.#admitAt(hold.until);
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         queue.delete(waiter);
@@ -62,7 +69,7 @@ export class ServerPool {
       };
       const leave = () => signal?.removeEventListener("abort", onAbort);
       const waiter: Waiter = {
-        avoid,
+        hold,
         start(lease) {
           leave();
           resolve(lease);
@@ -77,37 +84,27 @@ export class ServerPool {
     });
   }
 
-  /** Lets in whoever can go now. */
+  /** Lets in whoever can go now. Those who wait for their own hold to end do not stand in the way of others. */
   admit(): void {
     for (const split of ["train", "eval"] as const) {
       const queue = this.#queues[split];
       for (const waiter of queue) {
-        const server = this.#pick(split, waiter.avoid);
-        if (server === null) break;
-        queue.delete(waiter);
-        waiter.start(this.#lease(server, split));
+        const server = this.#pick(split, waiter.hold);
+        if (server !== null) {
+          queue.delete(waiter);
+          waiter.start(this.#lease(server, split));
+        } else if (waiter.hold === null) break;
       }
     }
   }
 
   /** Lets in again when the server's pause is over. */
   afterPause(server: Server): void {
-    const wait = server.pausedUntil - this.#clock.now();
-    if (wait <= 0) return;
-    this.#clock.sleep(wait, this.#closing.signal).then(
-      () => this.admit(),
-      () => undefined,
-    );
+    this.#admitAt(server.pausedUntil);
   }
 
   get isClosed(): boolean {
     return this.#closing.signal.aborted;
-  }
-
-  /** True when a server other than this one could take a request now. */
-  hasOther(server: Server, split: Split): boolean {
-    const other = this.#pick(split, server);
-    return other !== null && other !== server;
   }
 
   close(): void {
@@ -119,25 +116,32 @@ export class ServerPool {
     }
   }
 
-  #pick(split: Split, avoid: Server | null): Server | null {
+  #pick(split: Split, hold: Hold | null): Server | null {
     const now = this.#clock.now();
     const anyUp = this.#servers.some((server) => !server.health.isDown);
     let best: Server | null = null;
     let bestFree = 0;
-    let avoided = false;
     for (const server of this.#servers) {
       const usable = anyUp ? !server.health.isDown : server.health.isGivenUp;
       if (!usable || server.pausedUntil > now) continue;
+      if (server === hold?.server && hold.until > now) continue;
       const free = server.free(split, this.#weight);
-      if (free <= 0) continue;
-      const isAvoided = server === avoid;
-      if (best === null || (avoided && !isAvoided) || (avoided === isAvoided && free > bestFree)) {
+      if (free > bestFree) {
         best = server;
         bestFree = free;
-        avoided = isAvoided;
       }
     }
     return best;
+  }
+
+  #admitAt(time: number): void {
+    const wait = time - this.#clock.now();
+    if (wait <= 0) return;
+    // Timers count whole milliseconds and may fire early by a part of one.
+    this.#clock.sleep(Math.ceil(wait) + 1, this.#closing.signal).then(
+      () => this.admit(),
+      () => undefined,
+    );
   }
 
   #lease(server: Server, split: Split): SlotLease {
