@@ -69,8 +69,8 @@ export interface TokenSequence {
   masks: number[];
   /** Natural logarithm at sampled positions, 1.0 elsewhere; null where the server gives none. */
   inference_logprobs: number[] | null;
-  /** Version of the weights at each position, null where the server does not say. */
-  weight_versions?: (number | null)[] | null;
+  /** Lowest and highest version of the weights that sampled it; null where the server does not say. */
+  weight_versions?: [number, number] | null;
   /** True when the tokens were rendered from text afterwards: fit for SFT only. */
   rendered?: boolean;
 }

@@ -88,14 +88,19 @@ function isAlive(owner: Owner): boolean {
     if (isErrno(error) && error.code === "ESRCH") return false;
   }
   const started = startOf(owner.pid);
+  if (started === "dead") return false;
   return started === null || owner.started === null || started === owner.started;
 }
 
-/** Field 22 of /proc/PID/stat. The command before it may hold spaces and parentheses, so fields are counted from its end. */
+/**
+ * Field 22 of /proc/PID/stat, or null where the system does not tell. `dead` for a process that ended and was not yet
+ * waited for. The command before the fields may hold spaces and parentheses, so they are counted from its end.
+ */
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return state === "Z" || state === "X" ? "dead" : (fields[18] ?? null);
   } catch {
     // Not Linux, or the process is gone.
     return null;

@@ -1,6 +1,6 @@
 /**
  * A group as a line of groups.jsonl: the v1 form that trainers and existing readers know, and ours beside it. Rows are
- * sequences; a rollout that branched has several, and `sequence_rollouts` says whose each row is. Scores and
+ * sequences; a rollout that branched has several, and `rollout_ids` says whose each row is. Scores and
  * log-probabilities are written as floats (`1.0`), because Python readers would take `1` for an integer.
  */
 import type { ChatMessage } from "../core/index.ts";
@@ -31,11 +31,11 @@ export function v1GroupLine(parts: GroupParts): string {
   const scored = parts.members.flatMap((member) =>
     member.record.outcome.kind === "scored" ? [{ ...member, reward: member.record.outcome.reward }] : [],
   );
-  const rows = scored.flatMap((member, rollout) =>
-    (member.sequences ?? [null]).map((sequence) => ({ ...member, rollout, sequence })),
-  );
+  const rows = scored.flatMap((member) => (member.sequences ?? [null]).map((sequence) => ({ ...member, sequence })));
   const logprobs = rows.map(({ sequence }) => sequence?.inference_logprobs ?? null);
-  const versions = rows.map(({ sequence }) => sequence?.weight_versions ?? null);
+  const versions = rows.flatMap(({ sequence }) => sequence?.weight_versions ?? []);
+  const rendered = rows.some(({ sequence }) => sequence?.rendered);
+  const sampled = rows.some(({ sequence }) => sequence && !sequence.rendered);
   const rest = {
     advantages: null,
     ref_logprobs: null,
@@ -50,9 +50,9 @@ export function v1GroupLine(parts: GroupParts): string {
     seed: parts.seed,
     tools: parts.tools,
     toolsets: parts.toolsets,
-    sequence_rollouts: rows.map((row) => row.rollout),
-    ...(versions.some((version) => version !== null) && { weight_versions: versions }),
-    ...(rows.some(({ sequence }) => sequence?.rendered) && { rendered_tokens: true }),
+    rollout_ids: rows.map(({ record }) => record.rollout_id),
+    token_source: rendered ? "rendered" : sampled ? "sampled" : null,
+    weight_versions: versions.length > 0 ? [Math.min(...versions), Math.max(...versions)] : null,
     rollouts: scored.map(({ record }) => withoutPlace(record)),
     not_scored: parts.members
       .filter(({ record }) => record.outcome.kind !== "scored")
