@@ -1,0 +1,225 @@
+/**
+ * Many rollouts at once against a server that answers after one second: each makes two tool turns with a tool that does
+ * nothing and gives a final answer, so three seconds is the ideal. Every measurement runs in a process of its own; the
+ * bare loop over undici that stands beside it does the same requests with nothing around them.
+ *
+ *     node bench/rollouts.ts [count …]        default: 1000 4000
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { createServer, type Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+
+const SELF = fileURLToPath(import.meta.url);
+const ANSWER_AFTER_MS = 1000;
+const TURNS = 3;
+
+/** What one process measured of itself. */
+interface Measurement {
+  wallMs: number;
+  cpuMs: number;
+  peakRssMb: number;
+  /** Wall-clock time at which the first request was about to be sent. */
+  firstRequestAt: number;
+  completed: number;
+}
+
+const MODES = ["bare", "loop"] as const;
+type Mode = (typeof MODES)[number];
+
+/** Prints a table; returns 1 when a rollout did not finish. */
+export async function run(args: readonly string[] = []): Promise<number> {
+  const counts = args.length > 0 ? args.map(Number) : [1000, 4000];
+  const server = fork(SELF, ["--server"], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  try {
+    const { port } = await message<{ port: number }>(server);
+    let failed = false;
+    console.log(
+      `server answers after ${ANSWER_AFTER_MS} ms, ${TURNS} calls a rollout; ideal ${(TURNS * ANSWER_AFTER_MS) / 1000} s`,
+    );
+    console.log("rollouts  mode    seconds  × bare  CPU ms/call  × bare  peak MB  start ms");
+    for (const count of counts) {
+      let bare: Measurement | null = null;
+      for (const mode of MODES) {
+        const startedAt = Date.now();
+        const child = fork(SELF, ["--measure", mode, String(count), String(port)], {
+          stdio: ["ignore", "inherit", "inherit", "ipc"],
+        });
+        const result = await message<Measurement>(child);
+        bare ??= result;
+        failed ||= result.completed !== count;
+        console.log(row(count, mode, result, bare, result.firstRequestAt - startedAt));
+      }
+    }
+    return failed ? 1 : 0;
+  } finally {
+    server.kill();
+  }
+}
+
+function row(count: number, mode: Mode, result: Measurement, bare: Measurement, startMs: number): string {
+  const perCall = result.cpuMs / (count * TURNS);
+  return [
+    String(count).padEnd(8),
+    mode.padEnd(6),
+    (result.wallMs / 1000).toFixed(2).padStart(8),
+    (result.wallMs / bare.wallMs).toFixed(2).padStart(7),
+    perCall.toFixed(2).padStart(12),
+    (result.cpuMs / bare.cpuMs).toFixed(2).padStart(7),
+    result.peakRssMb.toFixed(0).padStart(8),
+    startMs.toFixed(0).padStart(9),
+    result.completed === count ? "" : `  only ${result.completed} completed`,
+  ].join(" ");
+}
+
+function message<T>(child: ChildProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    child.once("message", (value) => resolve(value as T));
+    child.once("exit", (code) => reject(new Error(`The measuring process ended with exit code ${code}.`)));
+  });
+}
+
+/** Measures `work` in this process and tells the parent. */
+async function measure(work: (onFirst: () => void) => Promise<number>): Promise<void> {
+  let firstRequestAt = 0;
+  const before = process.cpuUsage();
+  const startedAt = performance.now();
+  const completed = await work(() => {
+    firstRequestAt ||= Date.now();
+  });
+  const wallMs = performance.now() - startedAt;
+  const cpu = process.cpuUsage(before);
+  const result: Measurement = {
+    wallMs,
+    cpuMs: (cpu.user + cpu.system) / 1000,
+    peakRssMb: process.resourceUsage().maxRSS / 1024,
+    firstRequestAt,
+    completed,
+  };
+  process.send?.(result, () => process.exit(0));
+}
+
+const SYSTEM = "You are a careful assistant. ".repeat(40);
+const TOOL = {
+  type: "function" as const,
+  function: {
+    name: "noop",
+    description: "Does nothing.",
+    parameters: { type: "object", properties: { step: { type: "integer" } }, required: ["step"] },
+  },
+};
+
+async function bareLoop(count: number, port: number, onFirst: () => void): Promise<number> {
+  const { Pool } = await import("undici");
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: count, headersTimeout: 0, bodyTimeout: 0 });
+  const rollout = async (): Promise<number> => {
+    const messages: unknown[] = [
+      { role: "system", content: SYSTEM },
+      { role: "user", content: "Begin." },
+    ];
+    for (let turn = 0; turn < TURNS; turn++) {
+      onFirst();
+      const answer = await pool.request({
+        method: "POST",
+        path: "/v1/chat/completions",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ model: "bench", messages, tools: [TOOL] }),
+      });
+      const body = (await answer.body.json()) as { choices: { message: { tool_calls?: { id: string }[] } }[] };
+      const reply = body.choices[0]!.message;
+      messages.push(reply);
+      if (reply.tool_calls === undefined) return 1;
+      for (const call of reply.tool_calls) messages.push({ role: "tool", tool_call_id: call.id, content: "{}" });
+    }
+    return 0;
+  };
+  const done = await Promise.all(Array.from({ length: count }, rollout));
+  return done.reduce((sum, one) => sum + one, 0);
+}
+
+async function agentLoop(count: number, port: number, onFirst: () => void): Promise<number> {
+  const { ServerManager } = await import("../src/inference/index.ts");
+  const { AgentLoop } = await import("../src/agent/index.ts");
+  const manager = new ServerManager({
+    base_url: `http://127.0.0.1:${port}/v1`,
+    model_name: "bench",
+    num_max_requests_at_once: count,
+  });
+  const loop = new AgentLoop({
+    server: manager,
+    tools: [TOOL],
+    handler: { execute: async () => ({ content: "{}" }) },
+    maxTurns: TURNS,
+  });
+  const rollout = async (): Promise<number> => {
+    onFirst();
+    const result = await loop.run([
+      { role: "system", content: SYSTEM },
+      { role: "user", content: "Begin." },
+    ]);
+    return result.stop_reason === "completed" && result.turns_used === TURNS ? 1 : 0;
+  };
+  const done = await Promise.all(Array.from({ length: count }, rollout));
+  return done.reduce((sum, one) => sum + one, 0);
+}
+
+/** As little of a server as can be, so that it does not compete for the processor: it counts tool results by their role. */
+function serve(): void {
+  const server = createServer((socket) => {
+    let pending: Buffer = Buffer.alloc(0);
+    socket.setNoDelay(true);
+    socket.on("error", () => socket.destroy());
+    socket.on("data", (chunk) => {
+      pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+      for (;;) {
+        const head = pending.indexOf("\r\n\r\n");
+        if (head < 0) return;
+        const length = Number(/content-length: (\d+)/i.exec(pending.toString("latin1", 0, head))?.[1] ?? 0);
+        if (pending.length < head + 4 + length) return;
+        const body = pending.toString("utf8", head + 4, head + 4 + length);
+        pending = pending.subarray(head + 4 + length);
+        const step = body.split('"tool_call_id"').length - 1;
+        setTimeout(answer, ANSWER_AFTER_MS, socket, step);
+      }
+    });
+  });
+  server.listen(0, "127.0.0.1", 65_535, () => {
+    const address = server.address();
+    process.send?.({ port: typeof address === "object" ? address?.port : 0 });
+  });
+  process.on("disconnect", () => process.exit(0));
+}
+
+function answer(socket: Socket, step: number): void {
+  const last = step >= TURNS - 1;
+  const call = {
+    id: `call_${step}`,
+    type: "function",
+    function: { name: "noop", arguments: JSON.stringify({ step }) },
+  };
+  const body = JSON.stringify({
+    id: "chatcmpl-bench",
+    object: "chat.completion",
+    model: "bench",
+    choices: [
+      {
+        index: 0,
+        message: last
+          ? { role: "assistant", content: "Done." }
+          : { role: "assistant", content: null, tool_calls: [call] },
+        finish_reason: last ? "stop" : "tool_calls",
+      },
+    ],
+    usage: { prompt_tokens: 400, completion_tokens: 20, total_tokens: 420 },
+  });
+  const head = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
+  if (!socket.destroyed) socket.write(head + body);
+}
+
+if (process.argv[1] === SELF) {
+  const [flag, mode, count, port] = process.argv.slice(2);
+  if (flag === "--server") serve();
+  else if (flag === "--measure") {
+    const work = mode === "bare" ? bareLoop : agentLoop;
+    await measure((onFirst) => work(Number(count), Number(port), onFirst));
+  } else process.exitCode = await run(process.argv.slice(2));
+}
