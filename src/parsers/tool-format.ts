@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { errorMessage } from "../core/index.ts";
-import type { ParseOptions, ParseResult, ReasoningParser, ToolCallParser } from "./contract.ts";
+import type { ParseOptions, ParseResult, ReasoningParser, ReasoningResult, ToolCallParser } from "./contract.ts";
 import { Extraction } from "./extraction.ts";
 import { withoutSequenceTokens } from "./sequence-tokens.ts";
 
@@ -16,6 +16,8 @@ export interface ToolFormat {
   reasoning: ReasoningParser;
   /** Reads the calls out of text without reasoning. Never throws, works in time linear in the text. */
   extract(text: string, options: ParseOptions): Extraction;
+  /** For formats in which reasoning and calls cannot be read one after the other. */
+  extractWithReasoning?(text: string, options: ParseOptions): { reasoning: string | null; extraction: Extraction };
 }
 
 const newCallId = (): string => `call_${randomBytes(12).toString("hex")}`;
@@ -24,10 +26,7 @@ const newCallId = (): string => `call_${randomBytes(12).toString("hex")}`;
 export function parserOf(format: ToolFormat): ToolCallParser {
   return {
     parse(text, options = {}): ParseResult {
-      const split = options.reasoning
-        ? format.reasoning.parse(withoutSequenceTokens(text), { templateKwargs: options.templateKwargs })
-        : undefined;
-      const extraction = extractSafely(format, split ? (split.content ?? "") : text, options);
+      const { split, extraction } = read(format, text, options);
       const rest = [split?.rest, extraction.rest()].filter((piece) => piece != null).join("\n");
       return {
         content: extraction.content || null,
@@ -44,10 +43,27 @@ export function parserOf(format: ToolFormat): ToolCallParser {
   };
 }
 
-function extractSafely(format: ToolFormat, text: string, options: ParseOptions): Extraction {
+interface Read {
+  /** Absent where reasoning was not asked for. */
+  split?: Pick<ReasoningResult, "reasoning" | "rest">;
+  extraction: Extraction;
+}
+
+function read(format: ToolFormat, text: string, options: ParseOptions): Read {
   try {
-    return format.extract(text, options);
+    if (!options.reasoning) return { extraction: format.extract(text, options) };
+    const body = withoutSequenceTokens(text);
+    if (format.extractWithReasoning !== undefined) {
+      const { reasoning, extraction } = format.extractWithReasoning(body, options);
+      return { split: { reasoning }, extraction };
+    }
+    const split = format.reasoning.parse(body, { templateKwargs: options.templateKwargs });
+    return { split, extraction: format.extract(split.content ?? "", options) };
   } catch (error) {
-    return Extraction.raw(text, "parser_failed", `The parser of ${format.name} failed: ${errorMessage(error)}`);
+    const message = `The parser of ${format.name} failed: ${errorMessage(error)}`;
+    return {
+      ...(options.reasoning ? { split: { reasoning: null } } : {}),
+      extraction: Extraction.raw(text, "parser_failed", message),
+    };
   }
 }
