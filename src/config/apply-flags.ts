@@ -11,7 +11,7 @@ import type { FlagUse } from "./flags.ts";
 import { type Drafts, SECTIONS, SERVER_SECTIONS, type ServerSection, TopLevel } from "./layers.ts";
 import { type ConfigProblem, hint } from "./problem.ts";
 import type { Source } from "./resolved.ts";
-import { kindOf, schemaAt, shapeOf } from "./schema.ts";
+import { schemaAt, shapeOf, takesBoolean } from "./schema.ts";
 import { dropOtherKind } from "./servers.ts";
 
 export interface FlagRequest {
@@ -45,7 +45,7 @@ export function applyFlags(request: FlagRequest, drafts: Drafts, problems: Confi
       continue;
     }
     const texts = list.map((use) => use.text);
-    if (texts.at(-1) === true && kindOf(target) !== "boolean") {
+    if (texts.at(-1) === true && !takesBoolean(target)) {
       problems.push({ place: flag, message: "needs a value." });
       continue;
     }

@@ -164,8 +164,14 @@ function layers(schema: Schema): Schema[] {
   return result;
 }
 
+/** True for values that may be a boolean, also among others: their flag may stand without a value. */
+export function takesBoolean(schema: Schema): boolean {
+  const def = definition(inner(schema));
+  return def.type === "boolean" || (def.options ?? []).some(takesBoolean);
+}
+
 /** True for fields whose flag may stand without a value. */
 export function isBooleanField(schema: Schema, field: string): boolean {
   const shape = shapeOf(schema);
-  return shape !== null && Object.hasOwn(shape, field) && kindOf(shape[field]!) === "boolean";
+  return shape !== null && Object.hasOwn(shape, field) && takesBoolean(shape[field]!);
 }

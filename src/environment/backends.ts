@@ -16,6 +16,11 @@ export const BACKENDS: readonly Backend[] = [
     description: "Namespaces of this machine's kernel, one sandbox per rollout; needs no other program",
     missing: null,
   },
+  {
+    name: "plain",
+    description: "Plain processes of your user, without any isolation; for models that you trust with this machine",
+    missing: null,
+  },
   { name: "docker", description: "A container per rollout", missing: ABSENT },
   { name: "modal", description: "Modal's cloud sandboxes", missing: ABSENT },
   { name: "daytona", description: "Daytona's cloud sandboxes", missing: ABSENT },

@@ -230,9 +230,11 @@ const sandboxFields = {
       "Image of the sandbox; the local backend knows `rootfs:DIR` and otherwise shows the host's /usr read-only",
     ),
   allow_network: z
-    .boolean()
+    .union([z.boolean(), z.literal("host")])
     .default(false)
-    .describe("Outbound network for the sandbox; the host's own addresses stay unreachable"),
+    .describe(
+      "Outbound network for the sandbox; true leaves the host's own addresses unreachable, host shares its network",
+    ),
   require_sandbox: z.boolean().default(false).describe("Fail rather than run the model's commands without isolation"),
   sandbox_memory_mb: positive()
     .nullable()
