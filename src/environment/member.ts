@@ -4,7 +4,6 @@
  */
 import { type Clock, LachesisError, toLachesisError } from "../core/index.ts";
 import { type Aborted, endsRun, type RetryRecord } from "../evaluation/index.ts";
-import type { ChatServer } from "../inference/index.ts";
 import { type MeasuredValue, measuredMeans, measuring } from "./metric-scope.ts";
 import { RetryAllowance } from "./retry-allowance.ts";
 import type { GroupTools, Rollout, RolloutSession, Split } from "./rollout.ts";
@@ -26,10 +25,10 @@ export interface MemberOptions {
   split: Split;
   temperature: number;
   tools: GroupTools | null;
-  server: ChatServer;
   /** Requests are made again so many times by the server. */
   requestRetries: number;
-  openSession(server: ChatServer, identity: MemberIdentity): RolloutSession;
+  /** Opened anew for each try. */
+  openSession(identity: MemberIdentity): RolloutSession;
   /** How often an aborted rollout is tried again. */
   rolloutRetries: number;
   /** Milliseconds that one try may take; null is no limit. */
@@ -93,6 +92,7 @@ async function oneTry(
 ): Promise<FinishedTrajectory | null> {
   const { control, timeoutMs } = options;
   const controller = control.child();
+  const session = options.openSession(identity);
   const timer =
     timeoutMs === null
       ? null
@@ -104,7 +104,7 @@ async function oneTry(
       temperature: options.temperature,
       signal: controller.signal,
       tools: options.tools,
-      session: options.openSession(allowance.server(options.server), identity),
+      session: { ...session, server: allowance.server(session.server) },
     };
     const value = await unlessAbandoned(
       measuring(values, () => collect(rollout)),

@@ -109,7 +109,6 @@ export async function openEnvironmentRun(
     const member: OpenRun["member"] = {
       control,
       clock: systemClock,
-      server: servers,
       requestRetries,
       openSession: await openSession(servers, resolved),
       rolloutRetries: config.rollout_retries,

@@ -88,6 +88,7 @@ export interface TokenRequest extends SamplingParams {
   prompt_token_ids: readonly number[];
   stop_token_ids?: readonly number[];
   split?: "train" | "eval";
+  max_retries?: number;
   signal?: AbortSignal;
 }
 

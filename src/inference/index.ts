@@ -16,3 +16,4 @@ export { EFFORT_BUDGET } from "./reasoning-options.ts";
 export * from "./server-config.ts";
 export { ServerManager, type ServerManagerOptions } from "./server-manager.ts";
 export { registerServerType } from "./server-types.ts";
+export * from "./sessions/index.ts";

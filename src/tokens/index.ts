@@ -1,4 +1,5 @@
 /** Tokenizers and chat templates, equal to Python's. */
+export * from "./graph/index.ts";
 export { type LoadOptions, loadTokenizer } from "./load-tokenizer.ts";
 export { PyFloat } from "./template/values.ts";
 export {

@@ -3,7 +3,7 @@
  * transformers' `PreTrainedTokenizerFast` over the same files.
  */
 import { ChatTemplates, prepareMessages } from "./chat-template.ts";
-import { applyTokenizerConfig, type SpecialTokens } from "./special-tokens.ts";
+import { addConfiguredTokens } from "./special-tokens.ts";
 import { Fields } from "./tokenizer/fields.ts";
 import { Pipeline } from "./tokenizer/pipeline.ts";
 
@@ -44,8 +44,14 @@ export interface TokenizerFiles {
   tokenizer: unknown;
   /** Parsed tokenizer_config.json; {} where there is none. */
   config: unknown;
+  /** Parsed special_tokens_map.json; null where there is none. */
+  specialTokensMap: unknown;
+  /** Parsed added_tokens.json; null where there is none. */
+  addedTokens: unknown;
   /** Chat templates by name. */
   templates: ReadonlyMap<string, string>;
+  /** `eos_token_id` of generation_config.json, or of config.json: an id, a list, or nothing. */
+  modelEos?: unknown;
   /** Where they came from, for messages. */
   source: string;
 }
@@ -54,17 +60,25 @@ export class Tokenizer {
   /** The folder or hub id (with its commit) that this was loaded from. */
   readonly source: string;
   readonly #pipeline: Pipeline;
-  readonly #special: SpecialTokens;
+  readonly #named: ReadonlyMap<string, string>;
   readonly #templates: ChatTemplates;
   readonly #cleanUp: boolean;
+  readonly #eosTokenIds: readonly number[];
 
   constructor(files: TokenizerFiles) {
     this.source = files.source;
     this.#pipeline = new Pipeline(files.tokenizer);
     const config = new Fields(files.config, "tokenizer_config.json");
-    this.#special = applyTokenizerConfig(this.#pipeline, config);
+    const optional = (json: unknown, name: string): Fields | null => (json === null ? null : new Fields(json, name));
+    this.#named = addConfiguredTokens(this.#pipeline, {
+      config,
+      specialTokensMap: optional(files.specialTokensMap, "special_tokens_map.json"),
+      addedTokens: optional(files.addedTokens, "added_tokens.json"),
+    });
     this.#templates = new ChatTemplates(files.templates);
     this.#cleanUp = config.flag("clean_up_tokenization_spaces", false) && this.#pipeline.modelType !== "BPE";
+    const ids = [this.eosTokenId, ...[files.modelEos].flat()].filter((id) => Number.isInteger(id));
+    this.#eosTokenIds = [...new Set(ids as number[])];
   }
 
   /**
@@ -108,13 +122,27 @@ export class Tokenizer {
 
   /** The named special tokens that are set: `bos_token`, `eos_token` and so on → text. */
   get specialTokens(): ReadonlyMap<string, string> {
-    return this.#special.named;
+    return this.#named;
   }
 
   /** The end-of-sequence token's id; null where the tokenizer names none. */
   get eosTokenId(): number | null {
-    const eos = this.#special.named.get("eos_token");
+    const eos = this.#named.get("eos_token");
     return eos === undefined ? null : this.tokenId(eos);
+  }
+
+  /**
+   * Ids that end a turn: the end-of-sequence token, and what generation_config.json (or config.json) lists beside it,
+   * such as separate tokens for the end of a message and of a turn.
+   */
+  get eosTokenIds(): readonly number[] {
+    return this.#eosTokenIds;
+  }
+
+  /** null where the tokenizer names none. */
+  get bosTokenId(): number | null {
+    const bos = this.#named.get("bos_token");
+    return bos === undefined ? null : this.tokenId(bos);
   }
 
   /** Names of the chat templates; empty where there is none. */
@@ -143,7 +171,7 @@ export class Tokenizer {
       ["tools", tools],
       ["documents", options.documents ?? null],
       ["add_generation_prompt", options.addGenerationPrompt ?? false],
-      ...this.#special.named,
+      ...this.#named,
       ...Object.entries(options.templateKwargs ?? {}),
     ]);
     return this.#templates.get(source).render(names, options.now === undefined ? {} : { now: options.now });
