@@ -13,8 +13,12 @@ export interface SandboxLimits {
 
 export interface SandboxOptions {
   backend?: string;
-  /** Outbound network through a user-mode stack; the host's own addresses stay unreachable. Default false. */
-  allow_network?: boolean;
+  /**
+   * true: outbound network through a user-mode stack (slirp4netns or pasta, which must be installed); the host's own and
+   * private addresses stay unreachable. "host": the host's network as it is, with its loopback services; warned of.
+   * Default false.
+   */
+  allow_network?: boolean | "host";
   /** Environment of every command. The host's environment is never passed on. */
   env?: Record<string, string>;
   limits?: Partial<SandboxLimits>;
@@ -58,6 +62,8 @@ export interface ExecResult<Output = string> {
   timedOut: boolean;
   /** True when output beyond `maxBytes` was dropped. */
   truncated: boolean;
+  /** True when a process of this command was killed because the sandbox's memory limit was reached. */
+  memoryExceeded?: boolean;
   durationMs: number;
 }
 

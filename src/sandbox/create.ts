@@ -1,0 +1,92 @@
+/**
+ * Chooses a backend. Isolation is never given up in silence: plain processes come only after everything else failed,
+ * with a warning on standard error, and never when `require_sandbox` is set.
+ */
+import { LachesisError } from "../core/index.ts";
+import type { Sandbox, SandboxOptions } from "./contract.ts";
+
+/** The names that `backend` may have. */
+export const SANDBOX_BACKENDS = ["local", "plain"] as const;
+
+/**
+ * Makes a sandbox. `backend: "local"` (the default) isolates with Linux namespaces; where the kernel refuses them the
+ * sandbox is a plain process directory, after a warning. Throws `sandbox_unavailable` instead when `require_sandbox` is
+ * true, `sandbox_create` when this one could not be made, `config_invalid`, `not_found`, `missing_dependency` or
+ * `unsupported` for options that can't be met.
+ * @example
+ * const sandbox = await createSandbox({ limits: { memory_mb: 512 } });
+ * const { stdout, exitCode } = await sandbox.exec("echo hello > greeting; cat greeting", { timeoutMs: 5000 });
+ * await sandbox.destroy();
+ */
+export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const backend = options.backend ?? "local";
+  if (backend === "plain") {
+    warnPlain("the backend plain was chosen");
+    return plain(options);
+  }
+  if (backend !== "local") {
+    throw new LachesisError(
+      "config_invalid",
+      `There is no sandbox backend ${JSON.stringify(backend)}; there are ${SANDBOX_BACKENDS.join(", ")}.`,
+    );
+  }
+  if (options.allow_network === "host") warnHostNetwork();
+  const { createLocalSandbox } = await import("./local/create.ts");
+  try {
+    return await createLocalSandbox(options);
+  } catch (error) {
+    if (!(error instanceof LachesisError) || (error.code !== "sandbox_create" && error.code !== "sandbox_unavailable"))
+      throw error;
+    const { probeLocal } = await import("./local/probe.ts");
+    const probe = await probeLocal();
+    if (probe.works) throw error; // this sandbox could not be made, others can
+    if (options.require_sandbox) {
+      throw new LachesisError(
+        "sandbox_unavailable",
+        `No isolated sandbox can be made here, and require_sandbox is true. ${probe.reason}`,
+        { cause: error },
+      );
+    }
+    if (options.image) {
+      throw new LachesisError(
+        "sandbox_unavailable",
+        `No isolated sandbox can be made here, and plain processes have no images. ${probe.reason}`,
+        { cause: error },
+      );
+    }
+    warnPlain(probe.reason);
+    return plain(options);
+  }
+}
+
+async function plain(options: SandboxOptions): Promise<Sandbox> {
+  const { createPlainSandbox } = await import("./plain/index.ts");
+  return createPlainSandbox(options);
+}
+
+const warned = new Set<string>();
+
+/** Goes to standard error, whatever the log level: it must not be overlooked. Once per process and text. */
+function warn(lines: string[]): void {
+  const text = lines.join("\n");
+  if (warned.has(text)) return;
+  warned.add(text);
+  const bar = "!".repeat(78);
+  process.stderr.write(`${bar}\n${lines.map((line) => `!! ${line}`).join("\n")}\n${bar}\n`);
+}
+
+function warnPlain(reason: string): void {
+  warn([
+    "NO ISOLATION: commands of the model run as plain processes of your user, with",
+    "your files, your network and your rights.",
+    `Why: ${reason}`,
+    "Set require_sandbox: true to refuse this; `lachesis doctor` says what to change.",
+  ]);
+}
+
+function warnHostNetwork(): void {
+  warn([
+    'HOST NETWORK: sandboxes share the host\'s network (allow_network: "host"). Their',
+    "commands reach services on 127.0.0.1 and abstract sockets of this machine.",
+  ]);
+}
