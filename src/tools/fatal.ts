@@ -10,6 +10,6 @@ const FATAL: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** Whether the error means that the rollout has to be aborted. */
-export function endsRollout(error: unknown): error is LachesisError {
+export function endsRollout(error: unknown): boolean {
   return error instanceof LachesisError && FATAL.has(error.code);
 }

@@ -1,4 +1,6 @@
 /** The tools room: what a tool is, which tools exist and are offered, and how their calls are run. */
+
+export { builtinTools, defaultRegistry } from "./builtin.ts";
 export * from "./contract.ts";
 export { defineTool } from "./define-tool.ts";
 export {

@@ -56,7 +56,7 @@ export async function readBytes(path: string, range?: { offset: number; length: 
 
 export async function writeBytes(path: string, data: string | Uint8Array, options: WriteOptions = {}): Promise<void> {
   const target = await finalTarget(path);
-  if (options.parents ?? true) await mkdir(dirname(target), { recursive: true });
+  if (options.parents ?? true) await makeDirectories(dirname(target));
   const present = await stat(target).catch(missing);
   if (present && !present.isFile()) {
     const errno = present.isDirectory() ? "EISDIR" : "EINVAL";
@@ -77,6 +77,16 @@ export async function writeBytes(path: string, data: string | Uint8Array, option
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** Makes a directory and those above it. Not Node's `recursive`, which never returns below /proc. */
+async function makeDirectories(path: string): Promise<void> {
+  const present = await stat(path).catch(missing);
+  if (present?.isDirectory()) return;
+  if (dirname(path) !== path) await makeDirectories(dirname(path));
+  await mkdir(path).catch((error: unknown) => {
+    if (!isErrno(error) || error.code !== "EEXIST") throw error;
+  });
 }
 
 /** Where writing to the path ends up: the end of a chain of symlinks, even if nothing is there yet. */
@@ -112,7 +122,7 @@ export async function copyTree(from: string, to: string, links: boolean): Promis
 }
 
 async function copyDirectory(root: string, from: string, to: string, links: boolean): Promise<number> {
-  await mkdir(to, { recursive: true });
+  await makeDirectories(to);
   let bytes = 0;
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const source = join(from, entry.name);

@@ -190,7 +190,7 @@ export async function resolvePath(holder: StateHolder, sandbox: Sandbox, path: s
     const { home } = await sandboxPlaces(holder, sandbox);
     return home.replace(/\/+$/, "") + path.slice(1) || "/";
   }
-  if (path.startsWith("/")) return path;
+  if (path.startsWith("/")) return path.replace(/\/(?:\.?\/)+/g, "/");
   const base = shellOf(holder).cwd ?? sandbox.workdir;
-  return `${base.replace(/\/+$/, "")}/${path.replace(/^(\.\/+)+/, "")}`.replace(/\/\.$/, "") || "/";
+  return `${base}/${path}`.replace(/\/(?:\.?\/)+/g, "/").replace(/(.)\/\.?$/, "$1");
 }
