@@ -38,11 +38,12 @@ async function isFolder(path: string): Promise<boolean> {
 export async function readFolder(folder: string, source: string): Promise<TokenizerFiles> {
   const tokenizer = await readText(join(folder, "tokenizer.json"));
   if (tokenizer === null) throw tokenizerError(`${folder} has no tokenizer.json`);
-  const configText = await readText(join(folder, "tokenizer_config.json"));
-  const config = configText === null ? {} : parseJson(configText, join(folder, "tokenizer_config.json"));
+  const config = (await readJson(join(folder, "tokenizer_config.json"))) ?? {};
   return {
     tokenizer: parseJson(tokenizer, join(folder, "tokenizer.json")),
     config,
+    specialTokensMap: await readJson(join(folder, "special_tokens_map.json")),
+    addedTokens: await readJson(join(folder, "added_tokens.json")),
     templates: await readTemplates(folder, config),
     source,
   };
@@ -56,6 +57,12 @@ async function readText(path: string): Promise<string | null> {
     if (isErrno(error) && error.code === "ENOENT") return null;
     throw tokenizerError(`${path} cannot be read: ${errorMessage(error)}`, error);
   }
+}
+
+/** null where the file does not exist. */
+async function readJson(path: string): Promise<unknown> {
+  const text = await readText(path);
+  return text === null ? null : parseJson(text, path);
 }
 
 function parseJson(text: string, path: string): unknown {

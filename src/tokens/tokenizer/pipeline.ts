@@ -20,9 +20,10 @@ export class Pipeline {
   readonly model: Model;
   readonly modelType: string;
   readonly added = new AddedTokens();
-  /** Special ids around a text; the tokenizer's configuration may replace them. */
-  affixes: Affixes;
-  readonly hasPostProcessor: boolean;
+  /** Special ids around a text. */
+  readonly affixes: Affixes;
+  /** The file's own `added_tokens`, by the id that it states. */
+  readonly fileTokens: ReadonlyMap<number, AddedToken>;
   readonly #normalize: Normalizer;
   readonly #preTokenize: PreTokenizer;
   readonly #decode: Decoder | null;
@@ -36,10 +37,11 @@ export class Pipeline {
     this.#normalize = readNormalizer(fields.object("normalizer"));
     this.#preTokenize = readPreTokenizer(fields.object("pre_tokenizer"));
     this.affixes = readPostProcessor(fields.object("post_processor"));
-    this.hasPostProcessor = fields.has("post_processor");
     const decoder = fields.object("decoder");
     this.#decode = decoder === null ? null : readDecoder(decoder);
-    this.add(fields.objects("added_tokens").map((token) => readAddedToken(token, false)));
+    const listed = fields.objects("added_tokens");
+    this.fileTokens = new Map(listed.map((token) => [token.number("id"), readAddedToken(token, false)]));
+    this.add(listed.map((token) => readAddedToken(token, false)));
   }
 
   add(tokens: readonly AddedToken[]): void {
