@@ -3,7 +3,14 @@
  * of requests at once cost no search. With a proxy in the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) requests go
  * through it; loopback addresses never do. No limit lives here: the server's slots bound what is in flight.
  */
-import { buildConnector, Client, type Dispatcher, EnvHttpProxyAgent } from "undici";
+import { createRequire } from "node:module";
+import type { buildConnector as BuildConnector, Client, Dispatcher, EnvHttpProxyAgent } from "undici";
+
+// The package's own entry loads fetch, WebSocket and caches as well, a tenth of a second that every start would pay.
+// The version is pinned, so its files can be named.
+const load = createRequire(import.meta.url);
+const HttpClient: typeof Client = load("undici/lib/dispatcher/client.js");
+const buildConnector: typeof BuildConnector = load("undici/lib/core/connect.js");
 
 const CONNECT_TIMEOUT_MS = 30_000;
 const LOOPBACK = "localhost,127.0.0.1,::1,[::1]";
@@ -53,7 +60,7 @@ export class HttpConnections {
   }
 
   #open(): Client {
-    const client = new Client(this.#origin, { ...NO_TIMEOUTS, connect: this.#connector });
+    const client = new HttpClient(this.#origin, { ...NO_TIMEOUTS, connect: this.#connector });
     this.#all.add(client);
     return client;
   }
@@ -64,7 +71,8 @@ function proxyFor(env: NodeJS.ProcessEnv): Dispatcher | null {
   const httpsProxy = env.https_proxy || env.HTTPS_PROXY;
   if (!httpProxy && !httpsProxy) return null;
   const noProxy = [env.no_proxy || env.NO_PROXY, LOOPBACK].filter(Boolean).join(",");
-  return new EnvHttpProxyAgent({
+  const ProxyAgent: typeof EnvHttpProxyAgent = load("undici/lib/dispatcher/env-http-proxy-agent.js");
+  return new ProxyAgent({
     ...NO_TIMEOUTS,
     connections: null,
     noProxy,

@@ -4,7 +4,7 @@
  */
 import type { Dispatcher } from "undici";
 import { errorMessage, LachesisError, redacted } from "../core/index.ts";
-import { cancelledBy } from "./cancellation.ts";
+import { cancelledBy, onAbort } from "./cancellation.ts";
 import type { HttpConnections } from "./http-connections.ts";
 
 /** An answer larger than this is not read to its end: a server that never stops must not fill the memory. */
@@ -47,7 +47,7 @@ export function exchange(connections: HttpConnections, request: HttpRequest): Pr
     const settle = () => {
       ended = true;
       clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
+      unlisten?.();
     };
     /** The caller is answered at once; the connection is cut as soon as there is one. */
     const stop = (error: LachesisError) => {
@@ -57,7 +57,6 @@ export function exchange(connections: HttpConnections, request: HttpRequest): Pr
       reject(error);
       controller?.abort(error);
     };
-    const onAbort = () => stop(cancelledBy(signal!));
     const timer = setTimeout(
       () =>
         stop(
@@ -67,7 +66,7 @@ export function exchange(connections: HttpConnections, request: HttpRequest): Pr
         ),
       Math.min(request.timeoutMs, 2 ** 31 - 1),
     );
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const unlisten = signal === undefined ? null : onAbort(signal, () => stop(cancelledBy(signal)));
 
     const lease = connections.lease();
     lease.dispatcher.dispatch(

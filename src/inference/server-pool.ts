@@ -4,7 +4,7 @@
  * server comes back, and stops waiting when its signal aborts.
  */
 import { type Clock, LachesisError } from "../core/index.ts";
-import { cancelledBy } from "./cancellation.ts";
+import { cancelledBy, onAbort } from "./cancellation.ts";
 import type { Server } from "./server.ts";
 import type { Split } from "./server-metrics.ts";
 
@@ -63,11 +63,13 @@ export class ServerPool {
     }
     if (hold !== null) this.#admitAt(hold.until);
     return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        queue.delete(waiter);
-        reject(cancelledBy(signal!));
-      };
-      const leave = () => signal?.removeEventListener("abort", onAbort);
+      const leave =
+        signal === undefined
+          ? () => undefined
+          : onAbort(signal, () => {
+              queue.delete(waiter);
+              reject(cancelledBy(signal));
+            });
       const waiter: Waiter = {
         hold,
         start(lease) {
@@ -79,7 +81,6 @@ export class ServerPool {
           reject(error);
         },
       };
-      signal?.addEventListener("abort", onAbort, { once: true });
       queue.add(waiter);
     });
   }

@@ -11,6 +11,8 @@ export interface ReceivedRequest {
   index: number;
   path: string;
   headers: IncomingHttpHeaders;
+  /** The client's port: one connection has one. */
+  port: number | undefined;
   /** The parsed body; its fields are what the client sent. */
   body: Record<string, unknown>;
 }
@@ -203,6 +205,7 @@ export async function startOpenAIServer(script: Script): Promise<OpenAIServer> {
             index: server.requests.length,
             path: request.url ?? "",
             headers: request.headers,
+            port: request.socket.remotePort,
             body: JSON.parse(Buffer.concat(chunks).toString() || "{}"),
           };
           server.requests.push(received);
