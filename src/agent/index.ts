@@ -2,4 +2,5 @@
 export * from "./budget.ts";
 export * from "./contract.ts";
 export * from "./loop.ts";
+export * from "./tool-context.ts";
 export * from "./tool-handler.ts";

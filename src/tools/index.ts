@@ -3,6 +3,7 @@
 export { builtinTools, defaultRegistry } from "./builtin.ts";
 export * from "./contract.ts";
 export { defineTool } from "./define-tool.ts";
+export { callToolDirectly, pathForVerifier } from "./direct.ts";
 export {
   createToolHandler,
   type ToolCallOutcome,
@@ -12,6 +13,7 @@ export {
 } from "./dispatch.ts";
 export { DISTRIBUTIONS, type Distribution, sampleToolsets } from "./distributions.ts";
 export { endsRollout } from "./fatal.ts";
+export type { SearchResult } from "./files/search-files.ts";
 export { ToolRegistry } from "./registry.ts";
 export {
   listDistributions,
