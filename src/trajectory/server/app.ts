@@ -59,6 +59,11 @@ export function buildApp(context: ApiContext): FastifyInstance {
     return reply.code(404).send({ detail: "Not Found" });
   });
 
+  app.get("/healthz", async () => ({ status: "ok", service: "lachesis", default_run: context.defaultRun }));
+  app.get("/readyz", async () => {
+    await context.store.runs();
+    return { status: "ready", store: context.store.name };
+  });
   v1Routes(app, context);
   v2Routes(app, context);
   return app;

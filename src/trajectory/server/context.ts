@@ -4,6 +4,7 @@ import type { Clock } from "../../core/index.ts";
 import type { QueueBounds } from "../state/submits.ts";
 import type { Store } from "../stores/store.ts";
 import { mayUse, type Role, type Tokens } from "./auth.ts";
+import type { Revisions } from "./revisions.ts";
 
 export interface ApiContext {
   store: Store;
@@ -19,6 +20,7 @@ export interface ApiContext {
   silenceMs: number;
   /** Sequences and bytes that went in and out, by route; for metrics. */
   count(name: string, amount?: number): void;
+  revisions: Revisions;
   /** Aborted when the server is asked to end: long polls answer at once. */
   closing: AbortSignal;
 }

@@ -16,7 +16,9 @@ const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
 const MOST_KEYS = 50_000;
 
 export function arriving(group: ScoredGroup, payload: Uint8Array): ArrivingGroup {
-  return { env: group.env_id ?? null, size: group.tokens.length, weights: group.weight_versions ?? null, payload };
+  // A rollout that branched gives several sequences; batches are made of rollouts, so it counts once.
+  const size = group.rollout_ids ? new Set(group.rollout_ids).size : group.tokens.length;
+  return { env: group.env_id ?? null, size, weights: group.weight_versions ?? null, payload };
 }
 
 /** Throws `api_unavailable` (full), `conflict` (the key was used for another body). */

@@ -6,6 +6,7 @@ import { openStore } from "../stores/open.ts";
 import { buildApp } from "./app.ts";
 import { Tokens } from "./auth.ts";
 import type { ApiContext } from "./context.ts";
+import { Revisions } from "./revisions.ts";
 
 export interface ApiOptions {
   host?: string;
@@ -76,6 +77,7 @@ export async function startApi(options: ApiOptions = {}): Promise<RunningApi> {
     ackPrevious: settings.ackPrevious ?? false,
     silenceMs: settings.envSilence * 1000,
     count: (name, amount = 1) => void counters.set(name, (counters.get(name) ?? 0) + amount),
+    revisions: new Revisions(store, closing.signal),
     closing: closing.signal,
   };
   const app = buildApp(context);

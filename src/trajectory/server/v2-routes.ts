@@ -28,6 +28,8 @@ const leaseRequest = objectOf({
   lease_ms: optional(integer({ least: 1 })),
 });
 
+const watchQuery = objectOf({ since: optional(integer({ least: 0 })), wait_ms: optional(integer({ least: 0 })) });
+
 export function v2Routes(app: FastifyInstance, context: ApiContext): void {
   const { store, clock } = context;
   const now = () => clock.date().getTime();
@@ -72,6 +74,20 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
       return status;
     }),
   );
+
+  // Waits until the run has changed since a revision: environments need not poll.
+  app.get(path("/envs/:id/watch"), envs, async (request: FastifyRequest) => {
+    const { since, wait_ms } = read(watchQuery, request.query);
+    const run = await existing(request);
+    const env = Number(param(request, "id"));
+    const revision = await context.revisions.after(run, since, Math.min(wait_ms ?? 0, MAX_WAIT_MS));
+    const status = await store.update(run, (state) => {
+      const found = envStatus(state, env);
+      seenEnv(state, env, now());
+      return found;
+    });
+    return { ...status, revision };
+  });
 
   app.delete(path("/envs/:id"), envs, async (request: FastifyRequest) => {
     await store.update(await existing(request), (state) => disconnectEnv(state, Number(param(request, "id"))));
