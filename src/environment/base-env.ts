@@ -76,7 +76,7 @@ export abstract class BaseEnv<
   /** Names run directories, metrics and evaluation tasks. */
   static name = "environment";
   /** Schema of the `env` section. Extend it: `static override Config = BaseEnv.Config.extend({…})`. */
-  static Config: z.ZodObject = BaseEnvConfig;
+  static Config = BaseEnvConfig;
   /** Tools of its own; the toolset that they name can be enabled like any other. */
   static tools: readonly Tool[] = [];
 

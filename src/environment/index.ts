@@ -1,4 +1,5 @@
 /** Environments: the classes to derive from, and the modes that run them. */
+export { AgentEnv, type Prompt, type Verdict } from "./agent-env.ts";
 export * from "./base-env.ts";
 export { type EvalOptions, runEvaluation } from "./eval-run.ts";
 export { runEvaluate } from "./evaluate.ts";

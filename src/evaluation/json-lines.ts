@@ -1,6 +1,7 @@
 /** Reads JSONL files of any size piece by piece. The last line counts only if it ends: a torn one is what a crash leaves. */
 import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
+import { LachesisError } from "../core/index.ts";
 import type { Place } from "./record.ts";
 
 /** Every complete line with its place; empty ones are left out. */
@@ -21,26 +22,32 @@ export async function* linesOf(path: string): AsyncGenerator<Place & { text: str
   }
 }
 
-/** Reads single lines of a file by their places. */
+/** Reads single lines of a file by their places. The file is opened at the first read. */
 export class LineReader {
   readonly #path: string;
+  #handle: Promise<FileHandle> | null = null;
 
   constructor(path: string) {
     this.#path = path;
   }
 
   async read(place: Place): Promise<string> {
-    const handle = await open(this.#path, "r");
-    try {
-      const data = Buffer.alloc(place.bytes);
-      for (let done = 0; done < place.bytes; ) {
-        const { bytesRead } = await handle.read(data, done, place.bytes - done, place.offset + done);
-        if (bytesRead === 0) throw new Error(`${this.#path} ends before byte ${place.offset + place.bytes}.`);
-        done += bytesRead;
+    this.#handle ??= open(this.#path, "r");
+    const handle = await this.#handle;
+    const data = Buffer.allocUnsafe(place.bytes);
+    for (let done = 0; done < place.bytes; ) {
+      const { bytesRead } = await handle.read(data, done, place.bytes - done, place.offset + done);
+      if (bytesRead === 0) {
+        throw new LachesisError("data_invalid", `${this.#path} ends before byte ${place.offset + place.bytes}.`);
       }
-      return data.toString("utf8");
-    } finally {
-      await handle.close();
+      done += bytesRead;
     }
+    return data.toString("utf8");
+  }
+
+  async close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = null;
+    await (await handle)?.close();
   }
 }

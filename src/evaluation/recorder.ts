@@ -102,6 +102,7 @@ export class Recorder {
 
   async close(): Promise<void> {
     await this.#log.settled();
+    await this.#reader.close();
     for (const file of [this.#journal, this.#bulk, this.#groups]) await file?.close();
   }
 }

@@ -55,13 +55,17 @@ export async function readRun(directory: string, limits: ReportLimits): Promise<
   const listed = listedGroups(rollouts, limits.groups);
   const reader = new LineReader(join(directory, BULK_FILES[run.mode]));
   const groups: ReportGroup[] = [];
-  for (const [id, members] of listed) {
-    const shown: ReportRollout[] = [];
-    for (const record of members.sort((a, b) => a.member - b.member)) {
-      const wanted = chosen.has(record.rollout_id) && record.place;
-      shown.push({ record, transcript: wanted ? parseTranscript(await reader.read(record.place!)) : null });
+  try {
+    for (const [id, members] of listed) {
+      const shown: ReportRollout[] = [];
+      for (const record of members.sort((a, b) => a.member - b.member)) {
+        const wanted = chosen.has(record.rollout_id) && record.place;
+        shown.push({ record, transcript: wanted ? parseTranscript(await reader.read(record.place!)) : null });
+      }
+      groups.push({ id, itemId: members[0]!.item_id, record: state.groups.get(id) ?? null, rollouts: shown });
     }
-    groups.push({ id, itemId: members[0]!.item_id, record: state.groups.get(id) ?? null, rollouts: shown });
+  } finally {
+    await reader.close();
   }
   const shown = groups.flatMap((group) => group.rollouts).filter(({ transcript }) => transcript !== null).length;
   return { run, groups, rollouts, omitted: rollouts.length - shown, metrics: await readMetrics(directory) };

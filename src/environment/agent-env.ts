@@ -1,0 +1,225 @@
+/**
+ * An environment whose rollouts are runs of a tool-using agent in a sandbox. A subclass gives `getNextItem`,
+ * `formatPrompt` and `computeReward`. Each rollout has a sandbox of its own, made when a tool or the reward code first
+ * needs it, and destroyed when the rollout ends, however it ends.
+ */
+import type { z } from "zod";
+import { AgentLoop, type AgentResult, ToolContext } from "../agent/index.ts";
+import { type ChatMessage, type ContentPart, LachesisError, Semaphore, textOf } from "../core/index.ts";
+import type { Outcome, RewardValue } from "../evaluation/index.ts";
+import type { Sandbox } from "../sandbox/index.ts";
+import {
+  builtinTools,
+  createToolHandler,
+  ResultBudget,
+  RolloutTools,
+  resolveTools,
+  ToolRegistry,
+} from "../tools/index.ts";
+import { makeSandbox } from "./agent-sandbox.ts";
+import { BaseEnv, type EnvClass } from "./base-env.ts";
+import { AgentEnvConfig } from "./fields.ts";
+import { outcomeWithoutReward, scoreWithin } from "./reward.ts";
+import type { GroupTools, Rollout } from "./rollout.ts";
+import type { Trajectory } from "./trajectory.ts";
+
+/** What `formatPrompt` may return: text, parts of a user message, or whole messages. */
+export type Prompt = string | ContentPart[] | ChatMessage[];
+
+/** What `verifyAndScoreTrajectory` returns. */
+export interface Verdict {
+  reward: RewardValue;
+  /** Kept beside the conversation. */
+  metadata?: Record<string, unknown>;
+}
+
+/**
+ * @example
+ * class GreetEnv extends AgentEnv {
+ *   static override name = "greet";
+ *   static override configInit() { return { env: { enabled_toolsets: ["terminal"] } }; }
+ *   async getNextItem() { return { id: "hello", instruction: "Write hello into hello.txt" }; }
+ *   formatPrompt(item: { instruction: string }) { return item.instruction; }
+ *   async computeReward(_item: unknown, _result: AgentResult, ctx: ToolContext) {
+ *     return (await ctx.readFile("hello.txt")).content.trim() === "hello";
+ *   }
+ * }
+ * GreetEnv.cli(import.meta);
+ */
+export abstract class AgentEnv<
+  // biome-ignore lint/suspicious/noExplicitAny: an environment of any configuration is an AgentEnv
+  Schema extends z.ZodType = any,
+  // biome-ignore lint/suspicious/noExplicitAny: and of any items
+  Item = any,
+> extends BaseEnv<Schema, Item> {
+  static override name = "agent-environment";
+  static override Config = AgentEnvConfig;
+  #registry: ToolRegistry | null = null;
+  #fixedTools: Promise<GroupTools> | null = null;
+  #pool: Semaphore | null = null;
+
+  /** What the agent is asked to do. */
+  abstract formatPrompt(item: Item): Prompt | Promise<Prompt>;
+
+  /**
+   * What the rollout is worth: a finite number, a boolean or a typed outcome. `ctx` reaches the rollout's sandbox. What
+   * is thrown makes the rollout `unscored`, never 0.
+   */
+  abstract computeReward(item: Item, result: AgentResult, ctx: ToolContext): RewardValue | Promise<RewardValue>;
+
+  /** Prepares the rollout's workspace before the agent starts; what it returns is given to the verification. */
+  async setupTrajectoryWorkspace(
+    _item: Item,
+    _trajectoryId: string,
+    _ctx: ToolContext,
+  ): Promise<Record<string, unknown> | undefined> {
+    return undefined;
+  }
+
+  /** Scores a finished run. The default asks `computeReward`. */
+  async verifyAndScoreTrajectory(
+    item: Item,
+    result: AgentResult,
+    _trajectoryId: string,
+    ctx: ToolContext,
+    _workspace: Record<string, unknown> | undefined,
+  ): Promise<Verdict> {
+    return { reward: await this.computeReward(item, result, ctx) };
+  }
+
+  /** Makes the sandbox of a rollout. Override it to give an item its own image or limits. */
+  protected async createSandbox(_item: Item, rollout: Rollout, signal: AbortSignal): Promise<Sandbox> {
+    return makeSandbox(this.#settings, rollout.id, signal);
+  }
+
+  override async validate(): Promise<void> {
+    await super.validate();
+    const { harness } = this.#settings;
+    if (harness !== "builtin") {
+      throw new LachesisError(
+        "config_invalid",
+        `env.harness: "${harness}" cannot be run by this version; use builtin.`,
+      );
+    }
+    const { missing } = await this.#resolve(0);
+    for (const { toolset, tools, reason } of missing) {
+      this.logger.info({ toolset, tools, reason }, "tools are left out because they cannot work here");
+    }
+  }
+
+  override async resolveTools(_item: Item, seed: number): Promise<GroupTools> {
+    if (this.#settings.distribution !== null) return groupTools(await this.#resolve(seed));
+    this.#fixedTools ??= this.#resolve(seed).then(groupTools);
+    return this.#fixedTools;
+  }
+
+  override async collectTrajectory(item: Item, rollout: Rollout): Promise<Trajectory> {
+    const settings = this.#settings;
+    const opening = await this.#opening(item);
+    const context = new RolloutTools({
+      rolloutId: rollout.id,
+      createSandbox: (signal) => this.createSandbox(item, rollout, signal),
+      settings,
+      userTask: userTaskOf(opening),
+      logger: this.logger,
+    });
+    const ctx = new ToolContext({ rollout: context, tools: this.#allTools.tools, signal: rollout.signal });
+    try {
+      const workspace = await this.setupTrajectoryWorkspace(item, rollout.id, ctx);
+      const result = await this.#agent(rollout, context).run(opening);
+      const tracked = rollout.session.finish();
+      result.managed_state = tracked?.managed_state ?? null;
+      const trajectory = { messages: result.messages, result, sequences: tracked?.sequences ?? null };
+      const early = outcomeWithoutReward(result, context.fatal);
+      if (early) return { ...trajectory, reward: early };
+      const verdict = await scoreWithin(() => this.verifyAndScoreTrajectory(item, result, rollout.id, ctx, workspace), {
+        seconds: settings.reward_timeout_s,
+        signal: rollout.signal,
+        environment: (this.constructor as EnvClass).name,
+      });
+      return { ...trajectory, ...verdict, reward: died(context) ?? verdict.reward };
+    } finally {
+      await ctx.cleanup();
+    }
+  }
+
+  /** The configuration as this class knows it; a subclass's schema extends it. */
+  get #settings(): AgentEnvConfig {
+    return this.config as AgentEnvConfig;
+  }
+
+  get #allTools(): ToolRegistry {
+    this.#registry ??= new ToolRegistry([...builtinTools(), ...(this.constructor as EnvClass).tools]);
+    return this.#registry;
+  }
+
+  #resolve(seed: number) {
+    const { enabled_toolsets, disabled_toolsets, distribution } = this.#settings;
+    return resolveTools({
+      registry: this.#allTools,
+      enabled: enabled_toolsets,
+      disabled: disabled_toolsets,
+      distribution,
+      seed,
+    });
+  }
+
+  async #opening(item: Item): Promise<ChatMessage[]> {
+    const prompt = await this.formatPrompt(item);
+    const messages = isConversation(prompt) ? prompt : [{ role: "user" as const, content: prompt }];
+    const system = this.#settings.system_prompt;
+    return system === null || messages[0]?.role === "system"
+      ? messages
+      : [{ role: "system", content: system }, ...messages];
+  }
+
+  #agent(rollout: Rollout, context: RolloutTools): AgentLoop {
+    const settings = this.#settings;
+    const tools = rollout.tools?.tools ?? [];
+    this.#pool ??= new Semaphore(settings.tool_pool_size);
+    const handler = createToolHandler({
+      tools,
+      context,
+      pool: this.#pool,
+      budget: new ResultBudget({ ...settings, tool_result_overrides: settings.tool_result_overrides ?? {} }),
+    });
+    return new AgentLoop({
+      server: rollout.session.server,
+      tools: rollout.tools?.schemas ?? [],
+      handler,
+      maxTurns: settings.max_agent_turns,
+      temperature: rollout.temperature,
+      maxTokens: settings.max_token_length,
+      budgets: {
+        tokens: settings.token_budget,
+        costUsd: settings.cost_budget_usd,
+        timeMs: settings.time_budget_s === null ? null : settings.time_budget_s * 1000,
+        trajectoryTokens: settings.max_trajectory_tokens,
+      },
+      extraBody: settings.extra_body,
+      seed: rollout.seed,
+      split: rollout.split,
+      toolCallParser: settings.tool_call_parser,
+      signal: rollout.signal,
+    });
+  }
+}
+
+/** A sandbox that died while the reward was computed makes any reward meaningless. */
+function died({ fatal }: RolloutTools): Outcome | null {
+  return fatal === null ? null : { kind: "aborted", error: fatal.toJSON() };
+}
+
+function groupTools({ tools, schemas, toolsets }: Awaited<ReturnType<typeof resolveTools>>): GroupTools {
+  return { tools, schemas, ...(toolsets && { toolsets }) };
+}
+
+function isConversation(prompt: Prompt): prompt is ChatMessage[] {
+  return Array.isArray(prompt) && prompt.length > 0 && "role" in prompt[0]!;
+}
+
+function userTaskOf(messages: readonly ChatMessage[]): string | null {
+  const first = messages.find(({ role }) => role === "user");
+  const text = typeof first?.content === "string" ? textOf(first.content).trim() : "";
+  return text === "" ? null : [...text.slice(0, 1000)].slice(0, 500).join("");
+}
