@@ -1,10 +1,12 @@
 /**
- * The commands of `lachesis`, one line each. A command is the file `commands/MODULE.ts`, which exports
- * `run(argv, command): Promise<number>`: it gets the arguments after the command's name and gives the exit code. It is loaded
- * when it is used; a command whose file is not part of this version does not exist.
+ * The commands of `lachesis`, one line each. A command is the file `commands/MODULE.ts`. It exports either
+ * `register(program)`, which adds it to a commander program, or `run(argv, command): Promise<number>`, which gets the
+ * arguments after the command's name and gives the exit code. It is loaded when it is used; a command whose file is not
+ * part of this version does not exist.
  */
 import { existsSync } from "node:fs";
 import { extname } from "node:path";
+import type { Command } from "commander";
 
 export interface CommandRow {
   name: string;
@@ -16,9 +18,8 @@ export interface CommandRow {
   aliases?: readonly string[];
 }
 
-export interface CommandModule {
-  run(argv: readonly string[], command: string): Promise<number>;
-}
+type Run = (argv: readonly string[], command: string) => Promise<number>;
+type CommandModule = { run: Run } | { register: (program: Command) => void };
 
 const ROWS: readonly CommandRow[] = [
   { name: "process", summary: "make groups of scored rollouts and write them to files", module: "environment" },
@@ -47,6 +48,10 @@ export function commands(): CommandRow[] {
   });
 }
 
-export async function loadCommand({ name, module }: CommandRow): Promise<CommandModule> {
-  return import(fileOf(`commands/${module ?? name}`).href);
+/** Loads the command and gives what runs it. */
+export async function loadCommand({ name, module }: CommandRow): Promise<Run> {
+  const loaded: CommandModule = await import(fileOf(`commands/${module ?? name}`).href);
+  if ("run" in loaded) return loaded.run;
+  const { runRegistered } = await import("./parse.ts");
+  return (argv) => runRegistered(loaded.register, [name, ...argv]);
 }

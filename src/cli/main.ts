@@ -34,7 +34,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return 2;
   }
   try {
-    const { run } = await loadCommand(command);
+    const run = await loadCommand(command);
     return await run(rest, command.name);
   } catch (error) {
     const { reportError } = await import("../config/exit.ts");
