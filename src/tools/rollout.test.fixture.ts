@@ -1,14 +1,18 @@
 /** Rollouts for the tests of the tools: on every backend that works on this machine, closed after each test. */
 import { afterEach } from "vitest";
-import type { Sandbox } from "../sandbox/index.ts";
+import { createSandbox, probeSandbox, type Sandbox } from "../sandbox/index.ts";
 import { createPlainSandbox } from "../sandbox/plain/index.ts";
 import type { Tool } from "./contract.ts";
 import { createToolHandler } from "./dispatch.ts";
 import { ResultBudget } from "./result-budget.ts";
 import { RolloutTools, type RolloutToolsOptions } from "./rollout-context.ts";
 
+const { works, reason } = await probeSandbox();
+if (!works) process.stderr.write(`The tools are tested on plain processes only: ${reason}\n`);
+
 export const BACKENDS: { backend: string; create(): Promise<Sandbox> }[] = [
   { backend: "plain", create: () => createPlainSandbox() },
+  ...(works ? [{ backend: "local", create: () => createSandbox({ backend: "local", require_sandbox: true }) }] : []),
 ];
 
 const open: RolloutTools[] = [];

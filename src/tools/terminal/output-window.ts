@@ -13,7 +13,7 @@ export class OutputWindow {
   #tailBytes = 0;
   /** Everything that came. */
   bytes = 0;
-  /** True when more came than was ever seen here, so that `bytes` is a lower bound. */
+  /** True when more was written than came here. */
   incomplete = false;
 
   add(chunk: Uint8Array): void {
@@ -26,14 +26,6 @@ export class OutputWindow {
       if (chunk.length <= room) return;
       this.#push(chunk.slice(room));
     } else this.#push(chunk.slice());
-  }
-
-  /** Forgets what was seen and takes this instead. */
-  restart(all: Uint8Array): void {
-    this.#head = [];
-    this.#tail = [];
-    this.#headBytes = this.#tailBytes = this.bytes = 0;
-    this.add(all);
   }
 
   /** Bytes between the kept beginning and the kept end. */

@@ -10,7 +10,6 @@ import { endsRollout } from "../fatal.ts";
 import { sandboxPlaces } from "../places.ts";
 import { cutMiddle, SHOWN_CHARS, withoutEscapes } from "./display.ts";
 import { exitCodeMeaning } from "./exit-code-meaning.ts";
-import { OutputWindow } from "./output-window.ts";
 import { processesOf } from "./process-table.ts";
 import { resolvePath, type ShellResult, shellOf } from "./shell.ts";
 
@@ -98,10 +97,12 @@ async function shown(
   if (text.length > SHOWN_CHARS) {
     const whole = text;
     const stored = await keep(whole, sandbox, context);
-    const where =
-      output.lost > 0 || output.incomplete
-        ? `the command wrote ${output.incomplete ? "more than " : ""}${output.bytes} bytes, of which ${OutputWindow.MAX_BYTES} at the start and ${OutputWindow.TAIL_BYTES} at the end were kept; ${stored.replace("all of it", "what was kept")}`
-        : stored;
+    const gone = output.incomplete
+      ? `the command wrote more than ${output.bytes} bytes, and only those were kept; `
+      : output.lost > 0
+        ? `the command wrote ${output.bytes} bytes, of which ${output.lost} in the middle were not kept; `
+        : "";
+    const where = gone === "" ? stored : gone + stored.replace("all of it", "what was kept");
     text = cutMiddle(
       whole,
       SHOWN_CHARS,

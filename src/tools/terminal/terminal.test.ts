@@ -124,7 +124,9 @@ describe.each(BACKENDS)("terminal on $backend", ({ create }) => {
     await run("export KEPT=1");
     const flood = await run("yes 'a line of output'", { timeout: 2 });
     expect(flood.exit_code).toBe(124);
-    expect(flood.output).toMatch(/the command wrote \d+ bytes, of which 8388608 at the start/);
+    expect(flood.output).toMatch(
+      /the command wrote more than 8388608 bytes, and only those were kept; what was kept is in/,
+    );
     expect((await run("echo $KEPT")).output).toBe("1\n");
     await run('rm -rf "${TMPDIR:-/tmp}"/.lachesis-shell');
     await run("true");
