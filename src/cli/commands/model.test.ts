@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
 
 const command = new URL("./model.ts", import.meta.url).href;
@@ -11,9 +12,10 @@ const program = `
   register(program);
   await program.parseAsync(process.argv.slice(1), { from: "user" });
 `;
-const started: ReturnType<typeof start>[] = [];
+type Child = ChildProcessByStdio<null, Readable, Readable>;
+const started: Child[] = [];
 
-function start(...args: string[]) {
+function start(...args: string[]): Child {
   const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", program, "model", "serve", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -28,7 +30,7 @@ afterEach(() => {
 describe("lachesis model serve", () => {
   it("says first where it listens, answers, and ends on SIGTERM", async () => {
     const child = start("--port", "0");
-    const [line] = (await once(createInterface({ input: child.stdout! }), "line")) as [string];
+    const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
     const { listening } = JSON.parse(line) as { listening: string };
     expect(await (await fetch(`${listening}/health`)).json()).toMatchObject({ status: "ok", weight_version: 1 });
     child.kill("SIGTERM");
@@ -43,7 +45,7 @@ describe("lachesis model serve", () => {
   ])("refuses %j", async (args, message) => {
     const child = start(...args);
     let errors = "";
-    child.stderr!.on("data", (data) => {
+    child.stderr.on("data", (data: Buffer) => {
       errors += data;
     });
     const [code] = await once(child, "exit");

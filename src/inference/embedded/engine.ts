@@ -51,6 +51,8 @@ export class EmbeddedEngine {
     this.#worker = new Worker(new URL(file, import.meta.url), {
       workerData: { cacheTokens: prefixCacheTokens },
       name: "lachesis-embedded-model",
+      // Flags such as --input-type or a debugger's are meant for the main thread.
+      execArgv: [],
     });
     this.#worker.unref();
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
