@@ -2,7 +2,7 @@
  * JSON over HTTP with one inference server: address, key and headers, and the reading of answers. A call either gives a
  * JSON object or throws one of our errors; the key is sent to this server's host only.
  */
-import { isObject, LachesisError, redact } from "../core/index.ts";
+import { isObject, LachesisError, redact, redacted } from "../core/index.ts";
 import { apiKeyOf, baseUrlOf, keyVariableFor } from "./api-keys.ts";
 import type { Attempt, ClientServices } from "./client.ts";
 import { HttpConnections } from "./http-connections.ts";
@@ -13,6 +13,8 @@ import { assembleStream } from "./stream-assembly.ts";
 
 export class JsonEndpoint {
   readonly url: URL;
+  /** For messages: the address without anything secret. */
+  readonly name: string;
   readonly #config: ServerConfig;
   readonly #services: ClientServices;
   readonly #connections: HttpConnections;
@@ -21,9 +23,10 @@ export class JsonEndpoint {
   constructor(config: ServerConfig, services: ClientServices) {
     const base = baseUrlOf(config, services.env);
     if (!/^https?:\/\//i.test(base) || !URL.canParse(base)) {
-      throw new LachesisError("config_invalid", `openai.base_url: "${base}" is no http or https address.`);
+      throw new LachesisError("config_invalid", `openai.base_url: "${redacted(base)}" is no http or https address.`);
     }
     this.url = new URL(base);
+    this.name = `${this.url.origin}${this.url.pathname}`;
     this.#config = config;
     this.#services = services;
     this.#connections = new HttpConnections(this.url.origin, services.env);
@@ -33,7 +36,7 @@ export class JsonEndpoint {
       accept: "application/json",
       "content-type": "application/json",
       "user-agent": "lachesis",
-      ...(key === "" ? {} : { authorization: `Bearer ${key}` }),
+      ...authorization(key, this.url),
       ...config.extra_headers,
     };
   }
@@ -52,6 +55,18 @@ export class JsonEndpoint {
   async status(path: string, at: "base" | "root", attempt: Attempt): Promise<number> {
     const base = at === "base" ? this.url.pathname : this.#root();
     return (await this.#exchange("GET", joined(base, path), undefined, attempt)).status;
+  }
+
+  /**
+   * Whether a route exists, asked with an empty body that generates nothing: one that exists complains of it in its own
+   * way. Throws where the answer says nothing of the route: a refused key, a server that is busy or behind a gateway.
+   */
+  async hasRoute(path: string, at: "base" | "root", attempt: Attempt): Promise<boolean> {
+    const full = joined(at === "base" ? this.url.pathname : this.#root(), path);
+    const answer = await this.#exchange("POST", full, "{}", attempt);
+    const saysNothing = [401, 403, 429].includes(answer.status) || answer.status > 500;
+    if (saysNothing) throw refusal(answer, this.#facts(`${this.url.origin}${full}`), this.#services.clock.date());
+    return answer.status !== 404 && answer.status !== 405;
   }
 
   close(): Promise<void> {
@@ -90,6 +105,17 @@ export class JsonEndpoint {
       ...(attempt.signal === undefined ? {} : { signal: attempt.signal }),
     });
   }
+}
+
+/** The key, else the user and password that stand in the address. */
+function authorization(key: string, url: URL): Record<string, string> {
+  const password = decodeURIComponent(url.password);
+  redact(password);
+  if (key !== "") return { authorization: `Bearer ${key}` };
+  if (url.username === "" && password === "") return {};
+  const pair = Buffer.from(`${decodeURIComponent(url.username)}:${password}`).toString("base64");
+  redact(pair);
+  return { authorization: `Basic ${pair}` };
 }
 
 function joined(base: string, path: string): string {

@@ -38,7 +38,7 @@ export class OpenAIClient implements InferenceClient {
     return {
       id: typeof raw.id === "string" ? raw.id : "",
       model,
-      choices: chatChoices(raw, request.messages, this.endpoint.url.href),
+      choices: chatChoices(raw, request.messages, this.endpoint.name),
       usage: usageOf(raw.usage, this.#config.model_name, this.#services.prices),
     };
   }
@@ -53,11 +53,11 @@ export class OpenAIClient implements InferenceClient {
     };
     const raw = await this.endpoint.post("completions", body, attempt);
     if (!Array.isArray(raw.choices) || raw.choices.length === 0) {
-      throw new LachesisError("empty_response", `${this.endpoint.url.href} answered without choices.`);
+      throw new LachesisError("empty_response", `${this.endpoint.name} answered without choices.`);
     }
     const choices = raw.choices.map((choice: unknown, index) => {
       if (!isObject(choice) || typeof choice.text !== "string") {
-        throw new LachesisError("malformed_response", `${this.endpoint.url.href}: choice ${index} has no text.`);
+        throw new LachesisError("malformed_response", `${this.endpoint.name}: choice ${index} has no text.`);
       }
       return { index, text: choice.text, finish_reason: String(choice.finish_reason ?? "stop") };
     });
@@ -67,7 +67,7 @@ export class OpenAIClient implements InferenceClient {
   async probe(attempt: Attempt): Promise<void> {
     const status = await this.endpoint.status("models", "base", attempt);
     // Anything but a failure of the server is a sign of life; a key that may not list models may still chat.
-    if (status >= 500) throw new LachesisError("server_error", `${this.endpoint.url.href}/models answered ${status}.`);
+    if (status >= 500) throw new LachesisError("server_error", `${this.endpoint.name}/models answered ${status}.`);
   }
 
   close(): Promise<void> {

@@ -12,6 +12,27 @@ const factories = new Map<ServerType, ClientFactory>([
     },
   ],
   [
+    "vllm",
+    async (config, services) => {
+      const { VllmClient } = await import("./vllm-client.ts");
+      return new VllmClient(config, services);
+    },
+  ],
+  [
+    "sglang",
+    async (config, services) => {
+      const { SglangClient } = await import("./sglang-client.ts");
+      return new SglangClient(config, services);
+    },
+  ],
+  [
+    "trl",
+    async (config, services) => {
+      const { TrlClient } = await import("./trl-client.ts");
+      return new TrlClient(config, services);
+    },
+  ],
+  [
     "embedded",
     async (config) => {
       const { EmbeddedClient } = await import("./embedded/index.ts");
