@@ -59,7 +59,9 @@ function completed(token: Token, names: ReadonlySet<string>): AddedToken {
 function readToken(config: Fields, name: string): Token | null {
   const value = config.json[name];
   if (typeof value === "string") return value;
-  return isObject(value) && "content" in value ? readAddedToken(new Fields(value, `${config.where}.${name}`), true) : null;
+  return isObject(value) && "content" in value
+    ? readAddedToken(new Fields(value, `${config.where}.${name}`), true)
+    : null;
 }
 
 /** The seven usual names, then every other field that ends in `_token`, as multimodal models have them. */

@@ -9,6 +9,7 @@ import { indexOf } from "./slices.ts";
 import { formatText } from "./str-format.ts";
 import { strMethod } from "./str-methods.ts";
 import {
+  GroupTuple,
   isNumber,
   isText,
   Markup,
@@ -87,6 +88,8 @@ function attributeOf(object: Value, name: string): Value | undefined {
   }
   if (object instanceof PyDict) return dictMethod(object, name);
   if (Array.isArray(object)) return listMethod(object, name);
+  if (object instanceof GroupTuple && name === "grouper") return object.items[0];
+  if (object instanceof GroupTuple && name === "list") return object.items[1];
   if (object instanceof PyTuple) return tupleMethod(object, name);
   if (object instanceof Namespace) return object.attributes.get(name);
   if (object instanceof PyObject) return object.attribute(name);

@@ -30,11 +30,7 @@ export function equals(a: Value, b: Value): boolean {
     const others = b.items();
     return a.dict.size === b.dict.size && a.items().every((item) => others.some((other) => equals(item, other)));
   }
-  if (a instanceof Undefined && b instanceof Undefined) {
-    for (const side of [a, b]) if (side.security) throw side.fail();
-    return true;
-  }
-  return false;
+  return a instanceof Undefined && b instanceof Undefined;
 }
 
 function sameItems(a: readonly Value[], b: readonly Value[]): boolean {

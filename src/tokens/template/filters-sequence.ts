@@ -9,6 +9,7 @@ import { indexOf } from "./slices.ts";
 import { applyTest } from "./tests.ts";
 import {
   type Arguments,
+  GroupTuple,
   isInt,
   isText,
   iterate,
@@ -53,10 +54,7 @@ export function sequenceFilters(apply: Apply): Record<string, Filter> {
     },
     items: (value, args) => {
       bind("items", args, []);
-      if (!(value instanceof PyDict) && !(value instanceof Undefined)) {
-        throw typeError("Can only get item pairs from a mapping.");
-      }
-      return new PyIterator(value instanceof PyDict ? new PyView("items", value).items() : []);
+      return new PyIterator(itemPairs(value));
     },
     first: (value, args) => {
       bind("first", args, []);
@@ -139,6 +137,13 @@ export function sequenceFilters(apply: Apply): Record<string, Filter> {
       return indexOf(value, Math.floor(Math.random() * count)) ?? null;
     },
   };
+}
+
+/** A generator, so that a wrong value raises only when it is gone through. */
+function* itemPairs(value: Value): Iterable<Value> {
+  if (value instanceof Undefined) return;
+  if (!(value instanceof PyDict)) throw typeError("Can only get item pairs from a mapping.");
+  yield* new PyView("items", value).items();
 }
 
 const DICT_METHODS = new Set([
@@ -329,12 +334,5 @@ const groupby: Filter = (value, args) => {
     if (last !== undefined && equals(last.key, key)) last.items.push(item);
     else groups.push({ key, items: [item] });
   }
-  return groups.map(({ items }) => new GroupTuple(real(items[0]!), items));
+  return groups.map(({ items }) => new GroupTuple([real(items[0]!), items]));
 };
-
-/** A pair that also has the names `grouper` and `list`. */
-export class GroupTuple extends PyTuple {
-  constructor(key: Value, items: Value[]) {
-    super([key, items]);
-  }
-}

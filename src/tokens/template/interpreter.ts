@@ -227,10 +227,12 @@ export class Interpreter {
         named.delete(parameter.name);
       }
       if (value === undefined && parameter.default !== null) value = this.#evaluate(parameter.default, scope);
-      scope.set(parameter.name, value ?? new Undefined(`parameter '${parameter.name}' was not provided`));
+      const missing = new Undefined(`parameter '${parameter.name}' was not provided`);
+      scope.set(parameter.name, value === undefined ? missing : value);
     }
     if (!declared.has("caller") && uses.has("caller")) {
-      scope.set("caller", named.get("caller") ?? new Undefined("No caller defined"));
+      const caller = named.get("caller");
+      scope.set("caller", caller === undefined ? new Undefined("No caller defined") : caller);
       named.delete("caller");
     }
     if (uses.has("kwargs") && !declared.has("kwargs")) scope.set("kwargs", PyDict.of(named));
@@ -249,7 +251,8 @@ export class Interpreter {
   }
 
   #name(name: string, scope: Scope): Value {
-    return scope.get(name) ?? new Undefined(`'${name}' is undefined`);
+    const value = scope.get(name);
+    return value === undefined ? new Undefined(`'${name}' is undefined`) : value;
   }
 
   #evaluate(node: Expression, scope: Scope): Value {

@@ -18,10 +18,7 @@ import {
 export function str(value: Value): string {
   if (typeof value === "string") return value;
   if (value instanceof Markup) return value.text;
-  if (value instanceof Undefined) {
-    if (value.security) throw value.fail();
-    return "";
-  }
+  if (value instanceof Undefined) return "";
   return repr(value);
 }
 

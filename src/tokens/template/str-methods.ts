@@ -258,7 +258,7 @@ function rsplit(text: string, args: Arguments): Value {
       words.unshift(word);
       rest = trimEnd(rest.slice(0, rest.length - word.length));
     }
-    return rest === "" ? words : [trimStart(rest), ...words].filter((word) => word !== "");
+    return trim(rest) === "" ? words : [rest, ...words];
   }
   const parts = text.split(by);
   if (limit < 0 || parts.length <= limit + 1) return parts;

@@ -27,7 +27,7 @@ export function splitWords(text: string, limit = -1): string[] {
   let rest = trimStart(text);
   while (rest !== "") {
     if (words.length === limit) {
-      words.push(trimEnd(rest));
+      words.push(rest);
       break;
     }
     const at = rest.search(ONE);

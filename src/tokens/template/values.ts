@@ -34,19 +34,24 @@ export class PyTuple {
   }
 }
 
-/** What a missing name or attribute gives: prints as nothing, iterates as empty, refuses everything else. */
+/** A pair of `groupby`, which also has the names `grouper` and `list`. */
+export class GroupTuple extends PyTuple {}
+
+/**
+ * What a missing name or attribute gives: prints as nothing, iterates as empty, refuses everything else. Attributes that
+ * the sandbox hides give one too.
+ */
 export class Undefined {
   readonly message: string;
-  /** Set where even printing it raises: attributes that the sandbox hides. */
-  readonly security: boolean;
+  readonly #hidden: boolean;
 
-  constructor(message: string, security = false) {
+  constructor(message: string, hidden = false) {
     this.message = message;
-    this.security = security;
+    this.#hidden = hidden;
   }
 
   fail(): PyError {
-    return new PyError(this.security ? "SecurityError" : "UndefinedError", this.message);
+    return new PyError(this.#hidden ? "SecurityError" : "UndefinedError", this.message);
   }
 }
 
@@ -268,10 +273,7 @@ export function isText(value: Value): value is string | Markup {
 export const textOf = (value: string | Markup): string => (typeof value === "string" ? value : value.text);
 
 export function truthy(value: Value): boolean {
-  if (value instanceof Undefined) {
-    if (value.security) throw value.fail();
-    return false;
-  }
+  if (value instanceof Undefined) return false;
   if (value === null || typeof value === "boolean") return value === true;
   if (typeof value === "number") return value !== 0;
   if (typeof value === "bigint") return value !== 0n;
@@ -293,10 +295,7 @@ export function iterate(value: Value): Iterable<Value> {
   if (value instanceof PyDict) return value.keys();
   if (value instanceof PyView || value instanceof PyRange) return value.items();
   if (value instanceof PyIterator) return value;
-  if (value instanceof Undefined) {
-    if (value.security) throw value.fail();
-    return [];
-  }
+  if (value instanceof Undefined) return [];
   throw typeError(`'${typeName(value)}' object is not iterable`);
 }
 
@@ -307,10 +306,7 @@ export function lengthOf(value: Value): number {
   if (value instanceof PyTuple) return value.items.length;
   if (value instanceof PyDict) return value.size;
   if (value instanceof PyView) return value.dict.size;
-  if (value instanceof Undefined) {
-    if (value.security) throw value.fail();
-    return 0;
-  }
+  if (value instanceof Undefined) return 0;
   if (value instanceof PyObject && value.length !== null) return value.length();
   throw typeError(`object of type '${typeName(value)}' has no len()`);
 }

@@ -2,8 +2,10 @@
 import { Bpe } from "./bpe.ts";
 import { type Fields, tokenizerError } from "./fields.ts";
 import { type Model, Vocabulary } from "./model.ts";
+import { Unigram } from "./unigram.ts";
+import { WordLevel, WordPiece } from "./word-models.ts";
 
-export type ModelType = "BPE";
+export type ModelType = "BPE" | "Unigram" | "WordPiece" | "WordLevel";
 
 export function readModel(file: Fields): { type: ModelType; model: Model } {
   const fields = file.object("model");
@@ -12,6 +14,12 @@ export function readModel(file: Fields): { type: ModelType; model: Model } {
   switch (type) {
     case "BPE":
       return { type, model: Bpe.fromJson(fields, readVocabulary(fields)) };
+    case "Unigram":
+      return { type, model: Unigram.fromJson(fields) };
+    case "WordPiece":
+      return { type, model: new WordPiece(fields, readVocabulary(fields)) };
+    case "WordLevel":
+      return { type, model: new WordLevel(fields, readVocabulary(fields)) };
     default:
       throw tokenizerError(`the model ${type} is not known`);
   }
