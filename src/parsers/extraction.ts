@@ -43,10 +43,16 @@ export class Extraction {
     this.cover(start, end);
   }
 
-  /** Adds a call that was read from the span. */
-  call(call: { name: string; arguments: string; id?: string | null }, start: number, end: number): void {
+  /** Adds a call that was read from the span; `unused` are keys of it that mean nothing to the format. */
+  call(
+    call: { name: string; arguments: string; id?: string | null; unused?: readonly string[] },
+    start: number,
+    end: number,
+  ): void {
     this.calls.push({ name: call.name, arguments: call.arguments, id: call.id ?? null });
     this.cover(start, end);
+    if (call.unused !== undefined && call.unused.length > 0)
+      this.problem("stray_text", `The call to ${call.name} has unused keys: ${call.unused.join(", ")}.`, start, end);
   }
 
   /** The span is accounted for: markup, or text that stands elsewhere in the result. */
@@ -67,6 +73,16 @@ export class Extraction {
       if (part.start > at && !isBlank(this.text.slice(at, part.start)))
         this.problem("stray_text", "Text between the parameters of a call.", at, part.start);
       at = Math.max(at, part.end);
+    }
+  }
+
+  /** Notes the parameters of a call that another one of the same name replaces. */
+  replacedParts(parts: readonly { key: string; start: number; end: number }[], counts: "first" | "last"): void {
+    const seen = new Set<string>();
+    for (const part of counts === "first" ? parts : parts.toReversed()) {
+      if (seen.has(part.key))
+        this.problem("stray_text", `"${part.key}" is given twice; the ${counts} value counts.`, part.start, part.end);
+      seen.add(part.key);
     }
   }
 

@@ -113,6 +113,8 @@ function readInvoke(
     return headerEnd + 1;
   }
   const name = unquote(header);
+  if (header.length > name.length + 2)
+    result.problem("stray_text", `A header with more than the name ${name}.`, start, headerEnd + 1);
   const closeAt = finder.next(grammar.invokeEnd, headerEnd);
   const wrapperEnd = closeAt === -1 ? finder.next(grammar.close, headerEnd) : -1;
   const limit = closeAt !== -1 ? closeAt : wrapperEnd !== -1 ? wrapperEnd : text.length;
@@ -128,6 +130,7 @@ function readInvoke(
     }
   }
   if (!addCall(result, name, read.parameters, start, end, options, grammar)) return end;
+  result.replacedParts(read.parameters, "last");
   const { unfinished } = read;
   if (unfinished !== null)
     result.problem(

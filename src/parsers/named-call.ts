@@ -16,7 +16,11 @@ export interface NamedCallRules {
 export interface NamedCall {
   name: string;
   arguments: string;
+  /** Keys that mean nothing to the format. */
+  unused: string[];
 }
+
+const USUAL_KEYS = new Set(["name", "id", "type"]);
 
 /** The call that a value is; null if it is none. */
 export function namedCall(value: PyValue, rules: NamedCallRules): NamedCall | null {
@@ -24,10 +28,11 @@ export function namedCall(value: PyValue, rules: NamedCallRules): NamedCall | nu
   const name = value.get("name");
   if (typeof name !== "string" || name === "") return null;
   const key = rules.argumentKeys.find((candidate) => value.has(candidate));
-  if (key === undefined) return rules.missingArguments === "empty" ? { name, arguments: "{}" } : null;
+  const unused = [...value.keys()].filter((candidate) => candidate !== key && !USUAL_KEYS.has(candidate));
+  if (key === undefined) return rules.missingArguments === "empty" ? { name, arguments: "{}", unused } : null;
   const args = value.get(key)!;
   const verbatim = typeof args === "string" && rules.textArguments === "verbatim";
-  return { name, arguments: verbatim ? args : dumpJson(args) };
+  return { name, arguments: verbatim ? args : dumpJson(args), unused };
 }
 
 /** All calls of a list; null if the value is no list or one of its elements is no call. */

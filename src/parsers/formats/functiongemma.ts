@@ -43,6 +43,7 @@ export const functionGemma: ToolFormat = {
         return [key, read.ok ? read.value : value];
       });
       result.call({ name: header[1]!, arguments: dumpMap(entries) }, block.start, block.end);
+      result.replacedParts(pairs, "last");
       const lastEnd = pairs.at(-1)?.end ?? bodyStart;
       const unread = text.slice(lastEnd, bodyEnd);
       if (/[^\s,}]/.test(unread))
@@ -62,6 +63,7 @@ export const functionGemma: ToolFormat = {
 interface EscapedPair {
   key: string;
   value: string;
+  start: number;
   end: number;
 }
 
@@ -75,7 +77,7 @@ function readEscapedPairs(finder: TokenFinder, start: number, end: number): Esca
     const before = text.slice(Math.max(start, pairs.at(-1)?.end ?? start, at - MAX_KEY), at);
     const key = KEY_BEFORE.exec(before)?.[1];
     const pairEnd = close + ESCAPE.length;
-    if (key !== undefined) pairs.push({ key, value: text.slice(at + ESCAPE.length, close), end: pairEnd });
+    if (key !== undefined) pairs.push({ key, value: text.slice(at + ESCAPE.length, close), start: at, end: pairEnd });
     at = finder.next(ESCAPE, key === undefined ? close : pairEnd);
   }
   return pairs;

@@ -101,6 +101,7 @@ export function extractGlm(text: string, options: ParseOptions, tags: GlmTags): 
     ]);
     result.call({ name, arguments: dumpMap(entries) }, open, at);
     result.strayText(nameEnd.at, bodyEnd, pairs);
+    result.replacedParts(pairs, "last");
   }
   if (result.calls.length > 0) result.trimContent();
   return result;

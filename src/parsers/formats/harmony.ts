@@ -7,7 +7,7 @@ import type { ParseOptions, ReasoningParser } from "../contract.ts";
 import { Extraction } from "../extraction.ts";
 import { dumpJson } from "../json-dump.ts";
 import { readJson } from "../json-reader.ts";
-import { strip } from "../python-strings.ts";
+import { isBlank } from "../python-strings.ts";
 import { TokenFinder } from "../token-finder.ts";
 import type { ToolFormat } from "../tool-format.ts";
 import { isUnknownTool } from "../tool-schemas.ts";
@@ -16,12 +16,16 @@ const START = "<|start|>";
 const MESSAGE = "<|message|>";
 const STOPS = ["<|end|>", "<|call|>", "<|return|>"];
 const ROLES = new Set(["assistant", "user", "system", "developer", "tool"]);
+const CHANNELS = new Set(["analysis", "commentary", "final"]);
+const CONTENT_TYPES = new Set(["json", "code", "text"]);
 const BUILT_IN = /^(?:assistant$|python|browser|container)/;
 
 interface HarmonyMessage {
   channel: string | null;
   recipient: string | null;
   contentType: string | null;
+  /** The header says more than the result does: unknown words, or a built-in tool. */
+  stray: boolean;
   body: string;
   start: number;
   bodyStart: number;
@@ -63,7 +67,7 @@ function readPieces(text: string): Piece[] {
   return pieces;
 }
 
-function readHeader(header: string): Pick<HarmonyMessage, "channel" | "recipient" | "contentType"> {
+function readHeader(header: string): Pick<HarmonyMessage, "channel" | "recipient" | "contentType" | "stray"> {
   const channel = /<\|channel\|>\s*(\w+)/.exec(header)?.[1] ?? null;
   const recipient = /\bto=([^\s<]+)/.exec(header)?.[1] ?? null;
   const constrained = /<\|constrain\|>\s*(\w+)/.exec(header)?.[1] ?? null;
@@ -72,7 +76,13 @@ function readHeader(header: string): Pick<HarmonyMessage, "channel" | "recipient
     .replace(/\bto=[^\s<]+/g, " ")
     .split(/\s+/)
     .filter((word) => word !== "" && !ROLES.has(word));
-  return { channel, recipient, contentType: constrained ?? words[0] ?? null };
+  const contentType = constrained ?? words[0] ?? null;
+  const stray =
+    words.some((word) => !CONTENT_TYPES.has(word)) ||
+    (constrained !== null && !CONTENT_TYPES.has(constrained)) ||
+    (channel !== null && !CHANNELS.has(channel)) ||
+    (recipient !== null && recipient !== "assistant" && BUILT_IN.test(recipient));
+  return { channel, recipient, contentType, stray };
 }
 
 function calledFunction(message: HarmonyMessage): string | null {
@@ -107,6 +117,8 @@ function readHarmony(text: string, options: ParseOptions): { reasoning: string |
     const name = calledFunction(piece);
     result.cover(piece.start, piece.bodyStart);
     result.cover(piece.bodyEnd, piece.end);
+    if (piece.stray)
+      result.problem("stray_text", "A header with unknown words or a built-in tool.", piece.start, piece.bodyStart);
     if (name !== null && options.reasoning && isUnknownTool(options.tools, name)) {
       result.problem("unknown_tool", `The tool "${name}" was not offered.`, piece.start, piece.end);
     } else if (name !== null) {
@@ -129,14 +141,22 @@ const harmonyReasoning: ReasoningParser = {
     if (!text.includes(MESSAGE)) return { reasoning: null, content: text || null };
     const reasoning: string[] = [];
     const content: string[] = [];
+    const rest: string[] = [];
+    let at = 0;
     for (const piece of readPieces(text)) {
+      if (piece.start > at) rest.push(text.slice(at, piece.start));
+      at = piece.end;
+      if (!("raw" in piece) && piece.stray) rest.push(text.slice(piece.start, piece.bodyStart));
       if (!("raw" in piece) && isReasoning(piece)) reasoning.push(piece.body);
       else if (!("raw" in piece) && piece.recipient === null) content.push(piece.body);
       else content.push(text.slice(piece.start, piece.end));
     }
+    if (at < text.length) rest.push(text.slice(at));
+    const left = rest.filter((part) => !isBlank(part)).join("\n");
     return {
-      reasoning: strip(reasoning.join("\n")) ? reasoning.join("\n") : null,
+      reasoning: isBlank(reasoning.join("")) ? null : reasoning.join("\n"),
       content: content.join("\n") || null,
+      ...(left === "" ? {} : { rest: left }),
     };
   },
 };

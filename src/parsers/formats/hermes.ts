@@ -4,12 +4,17 @@
  */
 import type { ReasoningParser } from "../contract.ts";
 import { Extraction } from "../extraction.ts";
-import { dumpJson } from "../json-dump.ts";
 import { readJson } from "../json-reader.ts";
-import { isMap } from "../python-value.ts";
+import { type NamedCallRules, namedCall } from "../named-call.ts";
 import { thinkTags } from "../reasoning/think-tags.ts";
 import { tagBlocks } from "../tag-blocks.ts";
 import type { ToolFormat } from "../tool-format.ts";
+
+const RULES: NamedCallRules = {
+  argumentKeys: ["arguments"],
+  missingArguments: "refused",
+  textArguments: "printed",
+};
 
 /** The format with tags of its own, for families that differ from Hermes in nothing else. */
 export function jsonInTags(
@@ -41,14 +46,10 @@ export function jsonInTags(
               : `A ${open} block at ${block.start} is not JSON (position ${block.bodyStart + read.at}).`,
           );
         }
-        const call = isMap(read.value) ? read.value : null;
-        const called = call?.get("name");
-        const args = call?.get("arguments");
-        if (typeof called !== "string" || called === "")
-          return Extraction.raw(text, "no_name", `A ${open} block at ${block.start} has no "name".`);
-        if (args === undefined)
-          return Extraction.raw(text, "malformed", `A ${open} block at ${block.start} has no "arguments".`);
-        extraction.call({ name: called, arguments: dumpJson(args) }, block.start, block.end);
+        const call = namedCall(read.value, RULES);
+        if (call === null)
+          return Extraction.raw(text, "no_name", `A ${open} block at ${block.start} lacks "name" or "arguments".`);
+        extraction.call(call, block.start, block.end);
       }
       return extraction;
     },

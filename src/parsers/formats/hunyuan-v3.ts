@@ -102,6 +102,7 @@ function addCalls(result: Extraction, calls: readonly HunyuanCall[], options: Pa
     result.call({ name, arguments: dumpMap(entries) }, start, end);
     const separator = result.text.startsWith(tags.separator, bodyStart) ? tags.separator.length : 0;
     result.strayText(bodyStart + separator, bodyEnd, pairs);
+    result.replacedParts(pairs, "last");
   }
 }
 

@@ -72,7 +72,10 @@ function addCall(result: Extraction, block: InklingBlock, options: ParseOptions)
 }
 
 /** The arguments are verbatim where the object has its keys in the usual order. */
-function readCall(text: string, block: InklingBlock): { name: string; arguments: string; complete: boolean } | null {
+function readCall(
+  text: string,
+  block: InklingBlock,
+): { name: string; arguments: string; complete: boolean; unused?: string[] } | null {
   const body = text.slice(block.bodyStart, block.bodyEnd);
   const whole = readJson(body);
   const header = /^\s*\{\s*"name"\s*:\s*/.exec(body);
@@ -90,5 +93,6 @@ function readCall(text: string, block: InklingBlock): { name: string; arguments:
   const value = whole.ok && isMap(whole.value) ? whole.value : null;
   const name = value?.get("name");
   if (typeof name !== "string" || name === "") return null;
-  return { name, arguments: dumpJson(value?.get("args") ?? new Map()), complete: true };
+  const unused = [...(value?.keys() ?? [])].filter((key) => key !== "name" && key !== "args");
+  return { name, arguments: dumpJson(value?.get("args") ?? new Map()), complete: true, unused };
 }

@@ -85,7 +85,7 @@ function readCall(
     return;
   }
   const entries: [string, PyValue][] = [];
-  const parts: { start: number; end: number }[] = [];
+  const parts: { key: string; start: number; end: number }[] = [];
   let at = finder.next(ARGUMENT, headerEnd);
   while (at !== -1 && at < bodyEnd) {
     const argumentHeaderEnd = finder.nextOrEnd(SEP, at);
@@ -97,12 +97,13 @@ function readCall(
     const partEnd = valueEnd + ARGUMENT_END.length;
     if (key !== undefined) {
       entries.push([key, typedValue(text.slice(valueStart, valueEnd), found.get("type"))]);
-      parts.push({ start: at, end: partEnd });
+      parts.push({ key, start: at, end: partEnd });
     }
     at = finder.next(ARGUMENT, partEnd);
   }
   result.call({ name, arguments: dumpMap(entries) }, start, end);
   result.strayText(headerEnd + SEP.length, bodyEnd, parts);
+  result.replacedParts(parts, "last");
 }
 
 function typedValue(text: string, type: string | undefined): PyValue {

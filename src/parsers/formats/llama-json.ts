@@ -3,13 +3,17 @@
  * `<|python_tag|>` and parted by `;`. Any brace that does not begin such an object leaves the whole text as content.
  */
 import { Extraction } from "../extraction.ts";
-import { dumpJson } from "../json-dump.ts";
 import { readJsonAt } from "../json-reader.ts";
+import { type NamedCallRules, namedCall } from "../named-call.ts";
 import { skipSpace } from "../python-strings.ts";
-import { isMap } from "../python-value.ts";
 import { thinkTags } from "../reasoning/think-tags.ts";
 import type { ToolFormat } from "../tool-format.ts";
 
+const RULES: NamedCallRules = {
+  argumentKeys: ["arguments", "parameters"],
+  missingArguments: "refused",
+  textArguments: "printed",
+};
 const TAG = "<|python_tag|>";
 
 export const llamaJson: ToolFormat = {
@@ -25,12 +29,10 @@ export const llamaJson: ToolFormat = {
         return read.truncated
           ? Extraction.raw(text, "truncated", "The text ends inside a JSON object.")
           : Extraction.raw(text, "malformed", `The brace at ${at} begins no JSON (position ${read.at}).`);
-      const call = isMap(read.value) ? read.value : null;
-      const name = call?.get("name");
-      const args = call?.has("arguments") ? call.get("arguments") : call?.get("parameters");
-      if (typeof name !== "string" || args === undefined)
+      const call = namedCall(read.value, RULES);
+      if (call === null)
         return Extraction.raw(text, "no_name", `The object at ${at} lacks "name", or "parameters" and "arguments".`);
-      result.call({ name, arguments: dumpJson(args) }, at, read.end);
+      result.call(call, at, read.end);
       const separator = skipSpace(text, read.end);
       if (text[separator] === ";") result.cover(separator, separator + 1);
       at = text.indexOf("{", read.end);

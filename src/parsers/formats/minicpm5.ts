@@ -28,8 +28,8 @@ const ENTITIES: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'
 interface RawParameter {
   key: string;
   text: string;
-  /** From CDATA, which is never trimmed or decoded. */
-  literal: boolean;
+  start: number;
+  end: number;
 }
 
 export const minicpm5: ToolFormat = {
@@ -58,6 +58,7 @@ export const minicpm5: ToolFormat = {
         result.problem(known ? "malformed" : "unknown_tool", parameters, match.index, read.end);
       } else {
         result.call({ name, arguments: dumpMap(parameters) }, match.index, read.end);
+        result.strayText(at, read.end - FUNCTION_END.length, read.parameters);
         for (const { key, text: value } of read.parameters)
           if (!parameters.has(key) && !WRAPPERS.has(key))
             result.problems.push({
@@ -104,7 +105,8 @@ function readParameters(finder: TokenFinder, from: number): { parameters: RawPar
         literalEnd === -1
           ? decodeEntities(text.slice(valueStart, end))
           : text.slice(valueStart + CDATA.length, literalEnd),
-      literal: literalEnd !== -1,
+      start: open,
+      end: end + PARAMETER_END.length,
     });
     at = end + PARAMETER_END.length;
   }

@@ -5,10 +5,10 @@
 import type { ParseOptions } from "../contract.ts";
 import { keepBeforeCalls } from "../engine-content.ts";
 import { Extraction } from "../extraction.ts";
-import { dumpJson } from "../json-dump.ts";
 import { readJsonAt } from "../json-reader.ts";
+import { type NamedCall, type NamedCallRules, namedCall } from "../named-call.ts";
 import { skipSpace, skipSpaceBack, strip } from "../python-strings.ts";
-import { isMap, type PyValue } from "../python-value.ts";
+import { isMap } from "../python-value.ts";
 import { mistralReasoning } from "../reasoning/engine-families.ts";
 import { TokenFinder } from "../token-finder.ts";
 import type { ToolFormat } from "../tool-format.ts";
@@ -17,6 +17,11 @@ const MARKER = "[TOOL_CALLS]";
 const ARGS = "[ARGS]";
 const CALL_ID = "[CALL_ID]";
 const END = "</s>";
+const RULES: NamedCallRules = {
+  argumentKeys: ["arguments"],
+  missingArguments: "empty",
+  textArguments: "printed",
+};
 
 export const mistral: ToolFormat = {
   name: "mistral",
@@ -50,7 +55,7 @@ function extractArray(text: string, first: number): Extraction {
 }
 
 interface CallArray {
-  calls: { name: string; arguments: string; id: string | null }[];
+  calls: (NamedCall & { id: string | null })[];
   start: number;
   end: number;
 }
@@ -65,15 +70,10 @@ function readCallArray(text: string, from: number): CallArray | string {
   if (!Array.isArray(read.value) || read.value.length === 0) return `Not an array of calls behind ${MARKER}.`;
   const calls: CallArray["calls"] = [];
   for (const element of read.value) {
-    const name = isMap(element) ? element.get("name") : undefined;
-    if (!isMap(element) || typeof name !== "string") return `An element of the array behind ${MARKER} has no "name".`;
-    const args: PyValue | undefined = element.get("arguments");
-    const id = element.get("id");
-    calls.push({
-      name,
-      arguments: args === undefined ? "{}" : dumpJson(args),
-      id: typeof id === "string" && id !== "" ? id : null,
-    });
+    const call = namedCall(element, RULES);
+    if (call === null) return `An element of the array behind ${MARKER} has no "name".`;
+    const id = isMap(element) ? element.get("id") : null;
+    calls.push({ ...call, id: typeof id === "string" && id !== "" ? id : null });
   }
   return { calls, start, end: read.end };
 }

@@ -40,6 +40,7 @@ export const poolside: ToolFormat = {
       });
       result.call({ name, arguments: dumpMap(entries) }, block.start, block.end);
       result.strayText(nameEnd, block.bodyEnd, pairs);
+      result.replacedParts(pairs, "last");
     }
     if (result.calls.length > 0) return result;
     const [problem] = result.problems;

@@ -125,6 +125,7 @@ function readFunction(
     unfinished = null;
   }
   addCall(result, options, name, entries, start, end);
+  result.replacedParts(read.parameters, "last");
   if (unfinished !== null)
     result.problem(
       closed ? "malformed" : "truncated",

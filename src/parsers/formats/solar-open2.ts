@@ -63,7 +63,7 @@ function readCall(
     return;
   }
   const parameters: PyMap = new Map();
-  const parts: { start: number; end: number }[] = [];
+  const parts: { key: string; start: number; end: number }[] = [];
   for (let at = nameEnd; at < bodyEnd; ) {
     const keyStart = at + KEY.length;
     const following = Math.min(finder.nextOrEnd(KEY, keyStart), bodyEnd);
@@ -75,10 +75,11 @@ function readCall(
       const key = strip(text.slice(keyStart, valueAt));
       if (!parameters.has(key))
         parameters.set(key, coerceParameter(text.slice(valueStart, valueEnd), options.tools, name, key));
-      parts.push({ start: at, end: valueEnd === marked ? marked + VALUE_END.length : valueEnd });
+      parts.push({ key, start: at, end: valueEnd === marked ? marked + VALUE_END.length : valueEnd });
     }
     at = following;
   }
   result.call({ name, arguments: dumpMap(parameters) }, start, end);
   result.strayText(nameEnd, bodyEnd, parts);
+  result.replacedParts(parts, "first");
 }

@@ -1,0 +1,222 @@
+/** Test data: the markers of each format, for tests that write random text with them. */
+const BAR = "\uff5c";
+const LOW = "\u2581";
+const ds = (words: string) => `<${BAR}${words.replaceAll(" ", LOW)}${BAR}>`;
+const dsml = (label: string, wrapper: string, space: string) => [
+  `<${BAR}${label}${BAR}${space}${wrapper}>`,
+  `</${BAR}${label}${BAR}${space}${wrapper}>`,
+  `<${BAR}${label}${BAR}${space}invoke name="`,
+  `<${BAR}${label}${BAR}${space}invoke name="f">`,
+  `</${BAR}${label}${BAR}${space}invoke>`,
+  `<${BAR}${label}${BAR}${space}parameter name="k" string="true">`,
+  `<${BAR}${label}${BAR}${space}parameter name="n" string="false">`,
+  `<${BAR}${label}${BAR}${space}parameter name="`,
+  `</${BAR}${label}${BAR}${space}parameter>`,
+  '">',
+  '"/>',
+];
+
+const THINK = ["<think>", "</think>"];
+const HERMES = ["<tool_call>", "</tool_call>", ...THINK];
+const QWEN = [
+  "<tool_call>",
+  "</tool_call>",
+  "<function=",
+  "<function=f>",
+  "</function>",
+  "<parameter=",
+  "<parameter=k>",
+  "<parameter=n>",
+  "</parameter>",
+  ">",
+  ...THINK,
+];
+const GLM = [...HERMES, "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "<arg_key>k</arg_key>"];
+const NS = "]<]minimax[>[";
+const HY = ["<tool_calls>", "</tool_calls>", "<tool_sep>", ...GLM];
+
+const MARKERS: Record<string, string[]> = {
+  longcat: GLM.map((tag) => tag.replace(/tool_call|arg_/, (found) => `longcat_${found}`)),
+  mistral: ["[TOOL_CALLS]", "[ARGS]", "[CALL_ID]", "[THINK]", "[/THINK]", "[", "]", "</s>", "[TOOL_CALLS]f[ARGS]"],
+  llama3_json: ["<|python_tag|>", ";", "{", "}", ...THINK],
+  deepseek_v3: ["tool calls begin", "tool calls end", "tool call begin", "tool call end", "tool sep"]
+    .map(ds)
+    .concat("```json", "```", "function", ...THINK),
+  deepseek_v3_2: dsml("DSML", "function_calls", "").concat(THINK),
+  deepseek_v4: dsml("DSML", "tool_calls", "").concat(THINK),
+  deepseek_v4_1: dsml("DSML", "calls", " ").concat(THINK),
+  gigachat35: dsml("GCML", "tool_calls", "").concat("</s>", "<|message_sep|>"),
+  minimax_m2: [
+    "<minimax:tool_call>",
+    "</minimax:tool_call>",
+    "<invoke name=",
+    '<invoke name="f">',
+    "</invoke>",
+    '<parameter name="k">',
+    "<parameter name=",
+    "</parameter>",
+    ...THINK,
+  ],
+  dots: [
+    "<dots_function_call>",
+    "</dots_function_call>",
+    '<invoke name="f">',
+    "</invoke>",
+    '<parameter name="k">',
+    "</parameter>",
+  ],
+  minimax_m3: [
+    NS,
+    `${NS}<tool_call>`,
+    `${NS}</tool_call>`,
+    `${NS}<invoke name="f">`,
+    `${NS}</invoke>`,
+    `${NS}<k>`,
+    `${NS}</k>`,
+    `${NS}<o>`,
+    `${NS}</o>`,
+    "<mm:think>",
+    "</mm:think>",
+  ],
+  minimax: ["<tool_calls>", "</tool_calls>", "\n", ...THINK],
+  kimi_k2: [
+    "<|tool_calls_section_begin|>",
+    "<|tool_calls_section_end|>",
+    "<|tool_call_begin|>",
+    "<|tool_call_argument_begin|>",
+    "<|tool_call_end|>",
+    "functions.f:0",
+    ...THINK,
+  ],
+  kimi_k3: [
+    "<|open|>tools<|sep|>",
+    "<|close|>tools<|sep|>",
+    '<|open|>call tool="f" index="1"<|sep|>',
+    "<|open|>call ",
+    "<|close|>call<|sep|>",
+    '<|open|>argument key="k" type="string"<|sep|>',
+    "<|close|>argument<|sep|>",
+    "<|open|>think<|sep|>",
+    "<|close|>think<|sep|>",
+    "<|open|>response<|sep|>",
+    "<|close|>response<|sep|>",
+    "<|end_of_msg|>",
+  ],
+  gemma4: [
+    "<|tool_call>",
+    "<tool_call|>",
+    "call:f{",
+    "call:",
+    "k:",
+    '<|"|>',
+    ",",
+    "{",
+    "}",
+    "<|channel>",
+    "<channel|>",
+    "<|channel>thought\n",
+    "<turn|>",
+  ],
+  granite: ["<|tool_call|>", "<tool_call>", "[", "]", "Here is my thought process:", "Here is my response:"],
+  "granite-20b-fc": ["<function_call>", "<|endoftext|>", ...THINK],
+  ernie45: [...HERMES, "<response>\n", "\n</response>"],
+  internlm: ["<|action_start|>", "<|plugin|>", "<|action_end|>", ...THINK],
+  jamba: ["<tool_calls>", "</tool_calls>", "[", "]", ...THINK],
+  phi4_mini_json: ["functools[", "functools", "]", ...THINK],
+  nemotron_json: ["<TOOLCALL>", "</TOOLCALL>", "[", "]", ...THINK],
+  hunyuan_a13b: [
+    "<tool_calls>",
+    "</tool_calls>",
+    "[",
+    "]",
+    "<think>\n",
+    "\n</think>\n<answer>\n",
+    "\n</answer>",
+    ...THINK,
+  ],
+  xlam: [...HERMES, "```json", "```", "[TOOL_CALLS]", "[", "]"],
+  gigachat3: ["<|function_call|>", "function call<|role_sep|>\n", "<|message_sep|>\n\n", "</s>"],
+  functiongemma: [
+    "<start_function_call>",
+    "<end_function_call>",
+    "call:f{",
+    "<escape>",
+    "k:<escape>",
+    "<escape>,",
+    "}",
+  ],
+  apertus: ["<|tools_prefix|>", "<|tools_suffix|>", "[", "]", "<|inner_prefix|>", "<|inner_suffix|>"],
+  pythonic: ["[", "]", "f(", "k=", ")", ",", ...THINK],
+  llama4_pythonic: ["<|python_start|>", "<|python_end|>", "[", "]", "f(", "k=", ")", ...THINK],
+  olmo3: ["<function_calls>", "</function_calls>", "f(", "k=", ")", "\n", ...THINK],
+  lfm2: ["<|tool_call_start|>", "<|tool_call_end|>", "[", "]", "f(", ")", ...THINK],
+  step3: ["tool_calls_begin", "tool_calls_end", "tool_call_begin", "tool_call_end", "tool_sep"]
+    .map((name) => `<${BAR}${name}${BAR}>`)
+    .concat(
+      "function",
+      '<steptml:invoke name="f">',
+      "</steptml:invoke>",
+      '<steptml:parameter name="k">',
+      "</steptml:parameter>",
+    ),
+  hy_v3: HY,
+  hy_v4: HY,
+  openai: [
+    "<|start|>",
+    "<|message|>",
+    "<|channel|>",
+    "<|end|>",
+    "<|call|>",
+    "<|return|>",
+    "assistant",
+    "analysis",
+    "commentary",
+    "final",
+    " to=functions.f",
+    "<|constrain|>json",
+  ],
+  inkling: [
+    "<|message_model|>",
+    "<|content_text|>",
+    "<|content_thinking|>",
+    "<|content_invoke_tool_json|>",
+    "<|end_message|>",
+    "<|content_model_end_sampling|>",
+    "<|content_tool_error|>",
+  ],
+  solar_open2: [
+    "<|tool_call:start|>",
+    "<|tool_call:end|>",
+    "<|tool_arg:start|>",
+    "<|tool_arg:value|>",
+    "<|tool_arg:end|>",
+    "<|think:start|>",
+    "<|think:end|>",
+  ],
+  cohere_command: [
+    "<|START_ACTION|>",
+    "<|END_ACTION|>",
+    "<|START_THINKING|>",
+    "<|END_THINKING|>",
+    "<|START_RESPONSE|>",
+    "<|END_RESPONSE|>",
+    "<co>",
+    "</co: 0:[1]>",
+    "[",
+    "]",
+  ],
+  k2_horizon: ["tool_calls", "tool_call", "arg_key", "arg_value", "arg_type"].flatMap((name) => [
+    `<ifm|${name}>`,
+    `</ifm|${name}>`,
+  ]),
+  minicpm5: ['<function name="f">', "</function>", '<param name="k">', "</param>", "<![CDATA[", "]]>", "&lt;"],
+  seed_oss: QWEN.map((tag) => tag.replace(/^<(\/?)(tool_call|think)/, "<$1seed:$2")),
+};
+for (const name of ["glm45", "glm47", "ling3", "poolside_v1"]) MARKERS[name] = GLM;
+for (const name of ["qwen3_coder", "qwen3_xml", "nemotron_v3", "step3p5", "mimo"]) MARKERS[name] = QWEN;
+MARKERS.deepseek_v3_1 = MARKERS.deepseek_v3!;
+
+/** The markers of a format or a family; Hermes' for those that have none of their own here. */
+export function markersOf(name: string): readonly string[] {
+  return MARKERS[name] ?? HERMES;
+}
