@@ -127,7 +127,11 @@ export abstract class AgentEnv<
     try {
       const workspace = await this.setupTrajectoryWorkspace(item, rollout.id, ctx);
       const result = await this.#agent(rollout, context).run(opening);
-      const tracked = rollout.session.finish();
+      const tracked = rollout.session.finish({
+        messages: result.messages,
+        tools: rollout.tools?.schemas ?? [],
+        stopReason: result.stop_reason,
+      });
       result.managed_state = tracked?.managed_state ?? null;
       const trajectory = { messages: result.messages, result, sequences: tracked?.sequences ?? null };
       const early = outcomeWithoutReward(result, context.fatal);

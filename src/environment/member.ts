@@ -104,7 +104,7 @@ async function oneTry(
       temperature: options.temperature,
       signal: controller.signal,
       tools: options.tools,
-      session: { ...session, server: allowance.server(session.server) },
+      session: { server: allowance.server(session.server), finish: (end) => session.finish(end) },
     };
     const value = await unlessAbandoned(
       measuring(values, () => collect(rollout)),

@@ -3,7 +3,7 @@
  * rollout lives anywhere else.
  */
 import type { ManagedState } from "../agent/index.ts";
-import type { ToolSchema } from "../core/index.ts";
+import type { ChatMessage, ToolSchema } from "../core/index.ts";
 import type { TokenSequence } from "../evaluation/index.ts";
 import type { ChatServer } from "../inference/index.ts";
 import type { Tool } from "../tools/index.ts";
@@ -23,7 +23,19 @@ export interface GroupTools {
 export interface RolloutSession {
   server: ChatServer;
   /** What was tracked; null where the server gives no tokens. Called once, when the agent is done. */
-  finish(): { managed_state: ManagedState; sequences: TokenSequence[] } | null;
+  finish(end: SessionEnd): TrackedTokens | null;
+}
+
+/** The finished conversation, for tokens that are rendered from it. */
+export interface SessionEnd {
+  messages: readonly ChatMessage[];
+  tools: readonly ToolSchema[];
+  stopReason: string;
+}
+
+export interface TrackedTokens {
+  managed_state: ManagedState | null;
+  sequences: TokenSequence[];
 }
 
 export interface Rollout {
