@@ -104,10 +104,10 @@ static void emit_content(int fd, uint64_t size) {
   emit(head, 4);
 }
 
-/* Opens what its owner has shut even to itself; a snapshot must have it, and gives the mode back. */
+/* Opens what its owner has shut even to itself, and gives the mode back. */
 static int open_shut(int parent, const char *name, int flags, const struct stat *st) {
   int fd = openat(parent, name, flags);
-  if (fd >= 0 || errno != EACCES || !layer) return fd;
+  if (fd >= 0 || errno != EACCES) return fd;
   if (fchmodat(parent, name, (st->st_mode & 07777) | (S_ISDIR(st->st_mode) ? 0700 : 0400), 0) < 0) return -1;
   fd = openat(parent, name, flags);
   int error = errno;

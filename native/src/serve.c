@@ -31,7 +31,7 @@ struct command {
   int out, err, in; /* -1 when closed; on a terminal `out` and `in` are the same description */
   uint64_t max, sent[2];
   struct buffer input;
-  int input_ended, pty;
+  int input_ended, pty, wide[2];
   int64_t deadline, drain_until, give_up;
   int ended, status, flags, killing, reported;
   struct command *next;
@@ -234,14 +234,34 @@ static void command_report(struct command *c) {
   buffer_free(&c->input);
 }
 
+/* Takes output that nobody wants, as fast as the kernel can: the command must not wait for it. */
+static void command_discard(struct command *c, int stream, int *fd) {
+  static int nowhere = -1;
+  if (nowhere < 0) nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  for (int rounds = 0; rounds < 16; rounds++) {
+    ssize_t n = c->pty || nowhere < 0 ? -1 : splice(*fd, NULL, nowhere, NULL, 1 << 20, SPLICE_F_NONBLOCK);
+    if (n < 0 && errno != EAGAIN) {
+      char block[4096];
+      n = read(*fd, block, sizeof block);
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n > 0 && !c->reported && !(c->flags & STATUS_TRUNCATED)) c->flags |= STATUS_TRUNCATED;
+    if (n <= 0) { close_fd(fd); return; }
+    if (rounds == 0 && !c->wide[stream]) {
+      c->wide[stream] = 1;
+      fcntl(*fd, F_SETPIPE_SZ, 1 << 20); /* fewer turns; refused when the user has many wide pipes already */
+    }
+  }
+}
+
 /* Reads one piece; what is beyond the limit, or comes after the report, is dropped. */
 static void command_output(struct command *c, int stream) {
   int *fd = stream ? &c->err : &c->out;
+  if (c->reported || c->sent[stream] == c->max) { command_discard(c, stream, fd); return; }
   unsigned char *p = buffer_reserve(&out_buffer, FRAME_HEADER + CHUNK);
   ssize_t n = read(*fd, p + FRAME_HEADER, CHUNK);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) { close_fd(fd); return; } /* a terminal without users reads as EIO */
-  if (c->reported) return;
   uint64_t left = c->max - c->sent[stream];
   if ((uint64_t)n > left) { n = (ssize_t)left; c->flags |= STATUS_TRUNCATED; }
   c->sent[stream] += (uint64_t)n;

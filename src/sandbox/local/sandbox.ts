@@ -2,7 +2,8 @@
  * A sandbox on this machine: one helper process that made the namespaces and serves as pid 1. Commands, files and
  * transfers all go through it, so a path is always resolved inside and no program of the sandbox is trusted.
  */
-import { LachesisError } from "../../core/index.ts";
+import { constants } from "node:os";
+import { LachesisError, logger } from "../../core/index.ts";
 import type {
   ExecOptions,
   ExecResult,
@@ -282,6 +283,12 @@ export class LocalSandbox implements Sandbox {
       if (!decoder.ended)
         throw new LachesisError("sandbox_protocol", `download ${sandboxPath}: the archive has no end.`);
       writer.finish();
+      const lost = writer.skipped.filter(({ errno }) => errno !== constants.errno.EINVAL);
+      if (lost.length > 0)
+        logger.warn(
+          { sandbox: this.id, lost: lost.slice(0, 10), count: lost.length },
+          `download ${sandboxPath}: some files could not be read`,
+        );
     } finally {
       writer.abort();
     }
