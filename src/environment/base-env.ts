@@ -182,6 +182,14 @@ export abstract class BaseEnv<
     return this.context.runEval(this, items, options);
   }
 
+  /** In `serve`: what must survive a restart, such as the place in a curriculum. Saved with the trainer's checkpoints. */
+  async checkpoint(): Promise<Record<string, unknown> | undefined> {
+    return undefined;
+  }
+
+  /** Takes what `checkpoint` gave, after `setup`. */
+  async restore(_state: Record<string, unknown>): Promise<void> {}
+
   /** Last look at the metrics of a step before they are written: add to it or change it. */
   async logMetrics(_metrics: MetricRow): Promise<void> {}
 

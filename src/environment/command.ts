@@ -31,6 +31,7 @@ type Run = (Env: EnvClass, resolved: ResolvedConfig<object>, options: RunOptions
 const RUNS: Record<string, () => Promise<Run>> = {
   process: async () => (await import("./process.ts")).runProcess,
   evaluate: async () => (await import("./evaluate.ts")).runEvaluate,
+  serve: async () => (await import("./serve.ts")).runServe,
 };
 
 /** What a mode sets unless a file or flag says otherwise. */

@@ -14,6 +14,8 @@ export interface EngineOptions<Work> {
   /** Pieces of work at once. */
   concurrency(): number;
   control: RunControl;
+  /** Called with a function to be told whenever `concurrency` may have grown; gives the function that ends it. */
+  onConcurrency?(wake: () => void): () => void;
   /** Told how long each round of starting work took (seconds) and how much it started. */
   onRound?(seconds: number, started: number): void;
 }
@@ -25,6 +27,7 @@ export async function runAll<Work>(options: EngineOptions<Work>): Promise<void> 
   let failure: LachesisError | null = null;
   let wake = () => {};
   const forget = control.onStop(() => wake());
+  const unsubscribe = options.onConcurrency?.(() => wake());
   const fail = (error: unknown) => {
     failure ??= toLachesisError(error);
     control.stopNew(failure);
@@ -65,6 +68,7 @@ export async function runAll<Work>(options: EngineOptions<Work>): Promise<void> 
     while (running > 0) await changed();
   } finally {
     forget();
+    unsubscribe?.();
   }
   if (failure) throw failure;
 }

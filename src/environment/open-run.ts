@@ -1,5 +1,5 @@
 /**
- * What `process` and `evaluate` have in common: the run directory with its journal, the servers, the environment, the
+ * What the modes have in common: the run directory with its journal, the servers, the environment, the
  * way of stopping. `close` ends all of it, in the reverse order, and is bounded in time.
  */
 import { publicConfig, type ResolvedConfig } from "../config/index.ts";
@@ -44,6 +44,8 @@ export interface OpenRun {
   hub: MetricHub;
   /** Of the split that the mode is about. */
   metrics: StepMetrics;
+  /** Where evaluations go: in `serve` there are several in a run, told apart by a prefix of their ids. */
+  evaluation: { prefix: string; totals: RunTotals };
   /** What every rollout of the run shares. */
   member: Omit<MemberOptions, "tools" | "onRetry" | "split" | "temperature">;
   print(text: string): void;
@@ -56,7 +58,7 @@ const STOP_HOOK_MS = 10_000;
 export async function openEnvironmentRun(
   Env: EnvClass,
   resolved: ResolvedConfig<object>,
-  mode: Exclude<RunMode, "serve">,
+  mode: RunMode,
   options: RunOptions,
 ): Promise<OpenRun> {
   const shown = publicConfig(resolved, Env.Config);
@@ -77,7 +79,7 @@ export async function openEnvironmentRun(
     closers.length = 0;
   };
   try {
-    const groups = mode === "process" ? await groupsPathOf(directory, config.data_path_to_save_groups) : null;
+    const groups = mode !== "evaluate" ? await groupsPathOf(directory, config.data_path_to_save_groups) : null;
     const recorder = await Recorder.open(directory, groups);
     closers.push(() => recorder.close());
     const control = new RunControl();
@@ -105,6 +107,7 @@ export async function openEnvironmentRun(
       tableGroups: config.num_rollouts_to_keep,
     });
     const totals = totalsOf(recorder);
+    const evaluation = { prefix: "", totals: mode === "evaluate" ? totals : new RunTotals() };
     const requestRetries = Math.max(...resolved.openai.map((server) => server.max_retries));
     const member: OpenRun["member"] = {
       control,
@@ -123,16 +126,21 @@ export async function openEnvironmentRun(
       runDir: directory.path,
       metric: (name, value) => metrics.add(name, value),
       runEval: (env, items, evalOptions) =>
-        runEvaluation(env, items, evalOptions, {
-          recorder,
-          totals,
-          seed: config.seed,
-          attempts: config.eval_attempts,
-          temperature: config.eval_temperature,
-          concurrency: config.max_eval_workers,
-          maxTrajectoryTokens: config.max_trajectory_tokens,
-          member,
-        }),
+        runEvaluation(
+          env,
+          items,
+          { ...evalOptions, name: `${evaluation.prefix}${evalOptions.name ?? ""}` },
+          {
+            recorder,
+            totals: evaluation.totals,
+            seed: config.seed,
+            attempts: config.eval_attempts,
+            temperature: config.eval_temperature,
+            concurrency: config.max_eval_workers,
+            maxTrajectoryTokens: config.max_trajectory_tokens,
+            member,
+          },
+        ),
     };
     const env = new Env(context);
     await env.validate();
@@ -151,6 +159,7 @@ export async function openEnvironmentRun(
       totals,
       hub,
       metrics,
+      evaluation,
       member,
       print: options.print ?? ((text) => void process.stdout.write(`${text}\n`)),
       close,

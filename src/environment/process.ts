@@ -29,7 +29,7 @@ export async function runProcess(
     const group = groupOptions(run);
     progress.start();
     await runAll({
-      next: unfinishedItems(run),
+      next: unfinishedItems(run, config.total_steps),
       run: async (work) => {
         await runGroup(work, group);
         if (metrics.groups >= Math.max(1, config.min_items_sent_before_logging)) await logStep(run);
@@ -51,13 +51,13 @@ export async function runProcess(
   }
 }
 
-/** The items whose groups are not finished yet. */
-function unfinishedItems({ env, config, recorder }: OpenRun): () => Promise<NamedItem<unknown> | null> {
+/** The items whose groups are not finished yet, of the first `steps`; −1 is all. */
+export function unfinishedItems({ env, recorder }: OpenRun, steps: number): () => Promise<NamedItem<unknown> | null> {
   const names = new ItemNames();
   let given = 0;
   let ended = false;
   return async () => {
-    while (!ended && (config.total_steps === -1 || given < config.total_steps)) {
+    while (!ended && (steps === -1 || given < steps)) {
       const item: unknown = await env.getNextItem();
       if (item === null || item === undefined) {
         ended = true;
@@ -71,7 +71,7 @@ function unfinishedItems({ env, config, recorder }: OpenRun): () => Promise<Name
   };
 }
 
-function groupOptions(run: OpenRun): GroupRunOptions {
+export function groupOptions(run: OpenRun): GroupRunOptions {
   const { config } = run;
   const temperature = (config as Partial<AgentEnvConfig>).agent_temperature ?? 1;
   return {
@@ -91,7 +91,7 @@ function groupOptions(run: OpenRun): GroupRunOptions {
 }
 
 /** Groups in flight. */
-function workersOf({ config, servers }: OpenRun): number {
+export function workersOf({ config, servers }: OpenRun): number {
   return config.max_num_workers === -1
     ? config.max_num_workers_per_node * servers.servers.length
     : config.max_num_workers;

@@ -4,7 +4,7 @@
  */
 import { mkdir, open } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
-import { isErrno, logger } from "../core/index.ts";
+import { isErrno, LachesisError, logger } from "../core/index.ts";
 import { AppendFile, AppendLog } from "./append-log.ts";
 import { dropLost, dropStopped, type JournalState, readJournal } from "./journal.ts";
 import { LineReader } from "./json-lines.ts";
@@ -23,6 +23,7 @@ export class Recorder {
   readonly #bulk: AppendFile;
   readonly #groups: AppendFile | null;
   readonly #reader: LineReader;
+  #groupReader: LineReader | null = null;
 
   private constructor(
     state: JournalState,
@@ -91,6 +92,13 @@ export class Recorder {
     this.state.groups.set(record.group_id, place ? { ...record, place } : record);
   }
 
+  /** The line of a written group, as it stands in the groups file. */
+  async groupLine(place: Place): Promise<string> {
+    if (this.groupsPath === null) throw new LachesisError("internal", "This run writes no groups.");
+    this.#groupReader ??= new LineReader(this.groupsPath);
+    return this.#groupReader.read(place);
+  }
+
   async mark(mark: RunMark): Promise<void> {
     await this.#log.record({ journal: () => mark });
   }
@@ -103,6 +111,7 @@ export class Recorder {
   async close(): Promise<void> {
     await this.#log.settled();
     await this.#reader.close();
+    await this.#groupReader?.close();
     for (const file of [this.#journal, this.#bulk, this.#groups]) await file?.close();
   }
 }
