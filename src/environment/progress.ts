@@ -90,7 +90,7 @@ function progressParts(totals: RunTotals, servers: ServerManager, seconds: numbe
     ...(totals.retries > 0 ? [`${totals.retries} retries`] : []),
     `${compact(tokens)} tok/s`,
     `requests ${limits.join(" ")}`,
-    ...(totals.costUsd === null ? [] : [`$${totals.costUsd.toFixed(4)}`]),
+    ...(!totals.costUsd ? [] : [`$${totals.costUsd.toFixed(4)}`]),
     left === null ? duration(seconds) : `${duration(seconds)}, ${duration(left)} left`,
   ];
 }

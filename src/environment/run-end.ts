@@ -85,7 +85,7 @@ function summary(totals: RunTotals): string {
     ["mean, errors as 0", totals.meanWithErrors === null ? "–" : totals.meanWithErrors.toFixed(4)],
     ...(totals.groups > 0 ? [["groups written", `${totals.groupsWritten} of ${totals.groups}`]] : []),
     ["tokens", `${totals.promptTokens} prompt, ${totals.completionTokens} completion`],
-    ...(totals.costUsd === null ? [] : [["cost", `$${totals.costUsd.toFixed(4)}`]]),
+    ...(!totals.costUsd ? [] : [["cost", `$${totals.costUsd.toFixed(4)}`]]),
     ["tool errors", String(totals.toolErrors)],
     ["stop reasons", [...totals.stopReasons].map(([reason, count]) => `${reason} ${count}`).join(", ") || "–"],
   ];
