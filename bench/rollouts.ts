@@ -6,10 +6,15 @@
  *     node bench/rollouts.ts [count …]        default: 1000 4000
  */
 import { type ChildProcess, fork } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const SELF = fileURLToPath(import.meta.url);
+const ENVIRONMENT = fileURLToPath(new URL("rollouts-env.ts", import.meta.url));
+const GROUP_SIZE = 4;
 const ANSWER_AFTER_MS = 1000;
 const TURNS = 3;
 
@@ -18,12 +23,11 @@ interface Measurement {
   wallMs: number;
   cpuMs: number;
   peakRssMb: number;
-  /** Wall-clock time at which the first request was about to be sent. */
-  firstRequestAt: number;
   completed: number;
 }
 
-const MODES = ["bare", "loop"] as const;
+/** The same requests from a bare loop, from the agent loop, and from `process` with its journal, groups and report. */
+const MODES = ["bare", "loop", "process"] as const;
 type Mode = (typeof MODES)[number];
 
 /** Prints a table; returns 1 when a rollout did not finish. */
@@ -36,18 +40,16 @@ export async function run(args: readonly string[] = []): Promise<number> {
     console.log(
       `server answers after ${ANSWER_AFTER_MS} ms, ${TURNS} calls a rollout; ideal ${(TURNS * ANSWER_AFTER_MS) / 1000} s`,
     );
-    console.log("rollouts  mode    seconds  × bare  CPU ms/call  × bare  peak MB  start ms");
+    console.log("rollouts  mode     seconds  × bare  CPU ms/call  × bare  peak MB  start ms");
     for (const count of counts) {
       let bare: Measurement | null = null;
       for (const mode of MODES) {
         const startedAt = Date.now();
-        const child = fork(SELF, ["--measure", mode, String(count), String(port)], {
-          stdio: ["ignore", "inherit", "inherit", "ipc"],
-        });
-        const result = await message<Measurement>(child);
+        const first = firstRequest(server);
+        const result = mode === "process" ? await wholeRun(count, port) : await oneProcess(mode, count, port);
         bare ??= result;
         failed ||= result.completed !== count;
-        console.log(row(count, mode, result, bare, result.firstRequestAt - startedAt));
+        console.log(row(count, mode, result, bare, (await first) - startedAt));
       }
     }
     return failed ? 1 : 0;
@@ -60,7 +62,7 @@ function row(count: number, mode: Mode, result: Measurement, bare: Measurement, 
   const perCall = result.cpuMs / (count * TURNS);
   return [
     String(count).padEnd(8),
-    mode.padEnd(6),
+    mode.padEnd(7),
     (result.wallMs / 1000).toFixed(2).padStart(8),
     (result.wallMs / bare.wallMs).toFixed(2).padStart(7),
     perCall.toFixed(2).padStart(12),
@@ -71,6 +73,53 @@ function row(count: number, mode: Mode, result: Measurement, bare: Measurement, 
   ].join(" ");
 }
 
+function oneProcess(mode: Mode, count: number, port: number): Promise<Measurement> {
+  const child = fork(SELF, ["--measure", mode, String(count), String(port)], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  return message<Measurement>(child);
+}
+
+/** A whole run from the command line; its time is that of the process, from start to exit. */
+async function wholeRun(count: number, port: number): Promise<Measurement> {
+  const folder = await mkdtemp(join(tmpdir(), "lachesis-bench-"));
+  const groups = Math.ceil(count / GROUP_SIZE);
+  const flags = {
+    "env.group_size": GROUP_SIZE,
+    "env.total_steps": groups,
+    "env.max_num_workers": groups,
+    "openai.base_url": `http://127.0.0.1:${port}/v1`,
+    "openai.model_name": "bench",
+    "openai.num_max_requests_at_once": count,
+    "run-dir": join(folder, "run"),
+  };
+  const startedAt = performance.now();
+  const child = fork(
+    ENVIRONMENT,
+    ["process", ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])],
+    {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      env: { ...process.env, LACHESIS_BENCH_OUT: join(folder, "used.json") },
+    },
+  );
+  try {
+    await new Promise((resolve) => child.once("exit", resolve));
+    const wallMs = performance.now() - startedAt;
+    const used = JSON.parse(await readFile(join(folder, "used.json"), "utf8"));
+    const journal = await readFile(join(folder, "run", "journal.jsonl"), "utf8");
+    const completed = journal.split("\n").filter((line) => line.includes('"stop_reason":"completed"')).length;
+    return { wallMs, cpuMs: used.cpuMs, peakRssMb: used.peakRssMb, completed };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Wall-clock time at which the next request reaches the server. */
+function firstRequest(server: ChildProcess): Promise<number> {
+  server.send("watch");
+  return new Promise((resolve) => server.once("message", (value) => resolve((value as { firstAt: number }).firstAt)));
+}
+
 function message<T>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
     child.once("message", (value) => resolve(value as T));
@@ -79,20 +128,16 @@ function message<T>(child: ChildProcess): Promise<T> {
 }
 
 /** Measures `work` in this process and tells the parent. */
-async function measure(work: (onFirst: () => void) => Promise<number>): Promise<void> {
-  let firstRequestAt = 0;
+async function measure(work: () => Promise<number>): Promise<void> {
   const before = process.cpuUsage();
   const startedAt = performance.now();
-  const completed = await work(() => {
-    firstRequestAt ||= Date.now();
-  });
+  const completed = await work();
   const wallMs = performance.now() - startedAt;
   const cpu = process.cpuUsage(before);
   const result: Measurement = {
     wallMs,
     cpuMs: (cpu.user + cpu.system) / 1000,
     peakRssMb: process.resourceUsage().maxRSS / 1024,
-    firstRequestAt,
     completed,
   };
   process.send?.(result, () => process.exit(0));
@@ -108,7 +153,7 @@ const TOOL = {
   },
 };
 
-async function bareLoop(count: number, port: number, onFirst: () => void): Promise<number> {
+async function bareLoop(count: number, port: number): Promise<number> {
   const { Pool } = await import("undici");
   const pool = new Pool(`http://127.0.0.1:${port}`, { connections: count, headersTimeout: 0, bodyTimeout: 0 });
   const rollout = async (): Promise<number> => {
@@ -117,7 +162,6 @@ async function bareLoop(count: number, port: number, onFirst: () => void): Promi
       { role: "user", content: "Begin." },
     ];
     for (let turn = 0; turn < TURNS; turn++) {
-      onFirst();
       const answer = await pool.request({
         method: "POST",
         path: "/v1/chat/completions",
@@ -136,7 +180,7 @@ async function bareLoop(count: number, port: number, onFirst: () => void): Promi
   return done.reduce((sum, one) => sum + one, 0);
 }
 
-async function agentLoop(count: number, port: number, onFirst: () => void): Promise<number> {
+async function agentLoop(count: number, port: number): Promise<number> {
   const { ServerManager } = await import("../src/inference/index.ts");
   const { AgentLoop } = await import("../src/agent/index.ts");
   const manager = new ServerManager({
@@ -151,7 +195,6 @@ async function agentLoop(count: number, port: number, onFirst: () => void): Prom
     maxTurns: TURNS,
   });
   const rollout = async (): Promise<number> => {
-    onFirst();
     const result = await loop.run([
       { role: "system", content: SYSTEM },
       { role: "user", content: "Begin." },
@@ -164,6 +207,10 @@ async function agentLoop(count: number, port: number, onFirst: () => void): Prom
 
 /** As little of a server as can be, so that it does not compete for the processor: it counts tool results by their role. */
 function serve(): void {
+  let watching = false;
+  process.on("message", () => {
+    watching = true;
+  });
   const server = createServer((socket) => {
     let pending: Buffer = Buffer.alloc(0);
     socket.setNoDelay(true);
@@ -175,8 +222,15 @@ function serve(): void {
         if (head < 0) return;
         const length = Number(/content-length: (\d+)/i.exec(pending.toString("latin1", 0, head))?.[1] ?? 0);
         if (pending.length < head + 4 + length) return;
+        if (pending.toString("latin1", 0, 4) !== "POST") {
+          pending = pending.subarray(head + 4 + length);
+          socket.write('HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"data":[]}');
+          continue;
+        }
         const body = pending.toString("utf8", head + 4, head + 4 + length);
         pending = pending.subarray(head + 4 + length);
+        if (watching) process.send?.({ firstAt: Date.now() });
+        watching = false;
         const step = body.split('"tool_call_id"').length - 1;
         setTimeout(answer, ANSWER_AFTER_MS, socket, step);
       }
@@ -220,6 +274,6 @@ if (process.argv[1] === SELF) {
   if (flag === "--server") serve();
   else if (flag === "--measure") {
     const work = mode === "bare" ? bareLoop : agentLoop;
-    await measure((onFirst) => work(Number(count), Number(port), onFirst));
+    await measure(() => work(Number(count), Number(port)));
   } else process.exitCode = await run(process.argv.slice(2));
 }
