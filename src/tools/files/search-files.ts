@@ -10,7 +10,7 @@ import { endsRollout } from "../fatal.ts";
 import { resolvePath } from "../terminal/shell.ts";
 import { fileFailure } from "./file-errors.ts";
 import { parseGrep, parseRipgrep, type SearchLine } from "./search-output.ts";
-import { CONTENT_SCRIPT, FILES_SCRIPT } from "./search-scripts.ts";
+import { CONTENT_SCRIPT, FILES_SCRIPT, withoutBraces } from "./search-scripts.ts";
 import { similarNames } from "./similar-names.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -95,6 +95,8 @@ async function search(args: Arguments, sandbox: Sandbox, context: ToolCallContex
 
 const clamp = (lines: number) => Math.max(0, Math.min(100, lines));
 
+const globs = (glob: string | undefined) => (glob ? withoutBraces(glob) : []);
+
 /** Names in results start with the path as the model gave it. */
 function named(args: Arguments, directory: boolean) {
   const base = args.path.replace(/\/+$/, "");
@@ -141,7 +143,7 @@ async function searchContent(
   const around = args.output_mode === "content" ? String(args.context) : "0";
   const result = await run(
     CONTENT_SCRIPT,
-    [args.pattern, args.file_glob ?? "", around],
+    [args.pattern, around, ...globs(args.file_glob)],
     root,
     directory,
     sandbox,
@@ -235,8 +237,15 @@ async function findFiles(
   context: ToolCallContext,
 ): Promise<SearchResult> {
   const { pattern } = args;
-  const glob = pattern.includes("/") || pattern.startsWith("*") ? pattern : `*${pattern}`;
-  const result = await run(FILES_SCRIPT, [glob, args.file_glob ?? ""], root, directory, sandbox, context);
+  const names = withoutBraces(pattern.includes("/") || pattern.startsWith("*") ? pattern : `*${pattern}`);
+  const result = await run(
+    FILES_SCRIPT,
+    [String(names.length), ...names, ...globs(args.file_glob)],
+    root,
+    directory,
+    sandbox,
+    context,
+  );
   const entries = Buffer.from(result.stdout).toString("utf8").split("\0");
   entries.pop(); // what follows the last NUL is empty, or an entry that was cut
   if (entries.length === 0 && result.stderr !== "") return { total_count: 0, error: result.stderr };

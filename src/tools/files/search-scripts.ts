@@ -5,24 +5,56 @@
  */
 
 /**
- * $1 file or '', $2 pattern, $3 glob or '', $4 lines of context. Without ripgrep grep is used byte by byte, so that files
+ * $1 file or '', $2 pattern, $3 lines of context, then globs. Without ripgrep grep is used byte by byte, so that files
  * that are not UTF-8 are searched too, in Perl syntax where grep has it.
  */
-export const CONTENT_SCRIPT = `if command -v rg >/dev/null 2>&1; then
-  set -- "\${1:-./}" "$2" "$3" "$4"
-  a=(--json --no-config --no-ignore --hidden --glob '!**/.*/**' --engine auto -C "$4" -e "$2")
-  [ -n "$3" ] && a+=(--glob "$3")
-  exec rg "\${a[@]}" -- "$1"
+export const CONTENT_SCRIPT = `f=$1 p=$2 c=$3
+shift 3
+if command -v rg >/dev/null 2>&1; then
+  a=(--json --no-config --no-ignore --hidden --glob '!**/.*/**' --engine auto -C "$c" -e "$p")
+  for g; do a+=(--glob "$g"); done
+  exec rg "\${a[@]}" -- "\${f:-./}"
 fi
 export LC_ALL=C
 if printf 1 | grep -qP '\\d' 2>/dev/null; then m=-P; else m=-E; fi
-a=("$m" -nHIZ -C "$4" -e "$2")
-if [ -n "$1" ]; then exec grep "\${a[@]}" -- "$1"; fi
-[ -n "$3" ] && a+=(--include="$3")
+a=("$m" -nHIZ -C "$c" -e "$p")
+if [ -n "$f" ]; then exec grep "\${a[@]}" -- "$f"; fi
+for g; do a+=(--include="$g"); done
 exec grep -r --exclude-dir='.[!.]*' "\${a[@]}"`;
 
-/** $1 file or '', $2 glob for the name (for the path if it has a slash), $3 second glob for the name or ''. Prints "TIME PATH" ended by NUL. */
-export const FILES_SCRIPT = `if [ -n "$1" ]; then p=("$1"); else p=(.); fi
-case $2 in */*) t=(-path "./\${2#./}");; *) t=(-name "$2");; esac
-[ -n "$3" ] && t+=(-name "$3")
-exec find "\${p[@]}" -mindepth 0 -type d -name '.?*' -prune -o -type f "\${t[@]}" -printf '%T@ %p\\0'`;
+/**
+ * $1 file or '', $2 number of globs of which one has to fit (the path, if it has a slash, else the name), those globs, then
+ * globs of which one has to fit the name. Prints "TIME PATH" ended by NUL.
+ */
+export const FILES_SCRIPT = `d=\${1:-.} n=$2
+shift 2
+t=(-false)
+for ((; n > 0; n--)); do
+  case $1 in */*) t+=(-o -path "./\${1#./}");; *) t+=(-o -name "$1");; esac
+  shift
+done
+u=(-true)
+if [ $# -gt 0 ]; then u=(-false); for g; do u+=(-o -name "$g"); done; fi
+exec find "$d" -mindepth 0 -type d -name '.?*' -prune -o -type f '(' "\${t[@]}" ')' '(' "\${u[@]}" ')' -printf '%T@ %p\\0'`;
+
+/** The globs that a glob with braces stands for: `*.{js,ts}` is `*.js` and `*.ts`. At most 100. */
+export function withoutBraces(glob: string): string[] {
+  const done: string[] = [];
+  const open = [glob];
+  while (open.length > 0 && done.length + open.length <= 100) {
+    const next = open.pop()!;
+    const braces = /\{([^{}]*,[^{}]*)\}/.exec(next);
+    if (!braces) {
+      done.unshift(next);
+      continue;
+    }
+    const after = next.slice(braces.index + braces[0].length);
+    open.push(
+      ...braces[1]!
+        .split(",")
+        .slice(0, 100)
+        .map((choice) => next.slice(0, braces.index) + choice + after),
+    );
+  }
+  return [...open, ...done];
+}
