@@ -29,15 +29,14 @@ export function addConfiguredTokens(pipeline: Pipeline, files: TokenFiles): Map<
   const json: Record<string, unknown> = { ...files.config.json };
   const legacy = json.added_tokens_decoder === undefined;
   if (legacy && files.specialTokensMap !== null) Object.assign(json, files.specialTokensMap.json);
+  // Padding that tokenizer.json asks for names the padding token, unless the configuration does.
+  if (json.pad_token === undefined && pipeline.padToken !== null) json.pad_token = pipeline.padToken;
   const config = new Fields(json, files.config.where);
   const listed = legacy ? legacyTokens(pipeline, config, files.addedTokens) : readListed(config);
   const named = readNamed(config, new Map([...listed.values()].map((token) => [token.content, token])));
   const extra = readExtra(config);
 
-  const toAdd: Token[] = [...listed]
-    .sort(([a], [b]) => a - b)
-    .map(([, token]) => token)
-    .filter((token) => !pipeline.added.has(token));
+  const toAdd: Token[] = [...listed].sort(([a], [b]) => a - b).map(([, token]) => token);
   const known = new Set([...pipeline.added.contents(), ...toAdd.map(contentOf)]);
   for (const token of [...named.values(), ...extra]) {
     if (known.has(contentOf(token))) continue;

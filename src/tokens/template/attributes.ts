@@ -36,7 +36,7 @@ const MUTATORS: Record<string, ReadonlySet<string>> = {
 /** `object.name` */
 export function getAttribute(object: Value, name: string): Value {
   if (object instanceof Undefined) {
-    if (name.startsWith("__")) return hidden(object, name);
+    if (isHidden(name)) return hidden(object, name);
     throw object.fail();
   }
   const attribute = attributeOf(object, name);
@@ -76,7 +76,7 @@ function hidden(object: Value, name: string): Undefined {
 
 /** The attribute, or undefined where there is none of that name. */
 function attributeOf(object: Value, name: string): Value | undefined {
-  if (name.startsWith("_")) return isDunder(name) ? hidden(object, name) : undefined;
+  if (name.startsWith("_")) return isHidden(name) ? hidden(object, name) : undefined;
   if (MUTATORS[typeName(object)]?.has(name)) return hidden(object, name);
   if (isText(object)) {
     const method = formatMethod(textOf(object), name) ?? strMethod(textOf(object), name);
@@ -112,5 +112,14 @@ function formatMethod(text: string, name: string): PyFunction | undefined {
   });
 }
 
-/** Every object has attributes such as `__class__`; other underscored names are seldom there. */
-const isDunder = (name: string): boolean => name.startsWith("__") && name.endsWith("__");
+/** The attributes with underscores that Python's objects have; other such names are just not there. */
+const UNDERSCORED = new Set(
+  (
+    "class doc init new repr str hash eq ne lt le gt ge getattribute setattr delattr dir format reduce reduce_ex sizeof " +
+    "subclasshook init_subclass module len iter contains getitem bool call dict"
+  )
+    .split(" ")
+    .map((name) => `__${name}__`),
+);
+
+const isHidden = (name: string): boolean => UNDERSCORED.has(name);

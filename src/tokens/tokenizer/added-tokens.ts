@@ -69,19 +69,6 @@ export class AddedTokens {
     return this.#byId.get(id);
   }
 
-  /** Whether the very same entry is there, flags included. */
-  has(token: AddedToken): boolean {
-    const known = this.#byId.get(this.#ids.get(token.content) ?? -1);
-    return (
-      known !== undefined &&
-      known.singleWord === token.singleWord &&
-      known.lstrip === token.lstrip &&
-      known.rstrip === token.rstrip &&
-      known.normalized === token.normalized &&
-      known.special === token.special
-    );
-  }
-
   isSpecial(content: string): boolean {
     return this.#specialSet.has(content);
   }

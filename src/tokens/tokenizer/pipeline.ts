@@ -24,6 +24,8 @@ export class Pipeline {
   readonly affixes: Affixes;
   /** The file's own `added_tokens`, by the id that it states. */
   readonly fileTokens: ReadonlyMap<number, AddedToken>;
+  /** The padding token, where the file asks for padding; null otherwise. */
+  readonly padToken: string | null;
   readonly #normalize: Normalizer;
   readonly #preTokenize: PreTokenizer;
   readonly #decode: Decoder | null;
@@ -37,6 +39,7 @@ export class Pipeline {
     this.#normalize = readNormalizer(fields.object("normalizer"));
     this.#preTokenize = readPreTokenizer(fields.object("pre_tokenizer"));
     this.affixes = readPostProcessor(fields.object("post_processor"));
+    this.padToken = fields.object("padding")?.text("pad_token", "[PAD]") ?? null;
     const decoder = fields.object("decoder");
     this.#decode = decoder === null ? null : readDecoder(decoder);
     const listed = fields.objects("added_tokens");

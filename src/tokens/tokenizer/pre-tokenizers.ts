@@ -5,6 +5,7 @@ import { toByteChars } from "./byte-level.ts";
 import { type Fields, tokenizerError } from "./fields.ts";
 import { type Piece, type SplitBehavior, splitPiece, stretches } from "./pieces.ts";
 import { compilePattern, literalPattern } from "./regex.ts";
+import { unicodeScripts } from "./unicode-scripts.ts";
 
 export type PreTokenizer = (pieces: Piece[]) => Piece[];
 
@@ -52,7 +53,7 @@ export function readPreTokenizer(fields: Fields | null): PreTokenizer {
     case "Metaspace":
       return metaspace(readMetaspace(fields));
     case "UnicodeScripts":
-      return unicodeScripts();
+      return (pieces) => pieces.flatMap(unicodeScripts);
     default:
       throw tokenizerError(`the pre-tokenizer ${type} is not known`);
   }
@@ -131,72 +132,4 @@ function metaspace({ replacement, scheme, split }: Metaspace): PreTokenizer {
     });
     return split ? cut(replaced) : replaced;
   };
-}
-
-/** Cuts where the script changes; Hiragana and Katakana count as Han, spaces belong to what stands before. */
-function unicodeScripts(): PreTokenizer {
-  return (pieces) =>
-    pieces.flatMap((piece) => {
-      const result: Piece[] = [];
-      let script: string | null = null;
-      let start = 0;
-      let at = 0;
-      for (const char of piece.text) {
-        const own = scriptOf(char);
-        if (script !== null && script !== "Any" && own !== "Any" && own !== script) {
-          result.push({ text: piece.text.slice(start, at), first: piece.first && start === 0 });
-          start = at;
-        }
-        if (own !== "Any") script = own;
-        at += char.length;
-      }
-      result.push({ text: piece.text.slice(start), first: piece.first && start === 0 });
-      return result.filter(({ text }) => text !== "");
-    });
-}
-
-const SCRIPTS: readonly [string, RegExp][] = [
-  ["Latin", /\p{Script=Latin}/v],
-  ["Han", /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u30fc]/v],
-  ["Common", /\p{Script=Common}/v],
-  ...[
-    "Arabic",
-    "Armenian",
-    "Bengali",
-    "Bopomofo",
-    "Braille",
-    "Canadian_Aboriginal",
-    "Cherokee",
-    "Cyrillic",
-    "Devanagari",
-    "Ethiopic",
-    "Georgian",
-    "Greek",
-    "Gujarati",
-    "Gurmukhi",
-    "Hangul",
-    "Hebrew",
-    "Inherited",
-    "Kannada",
-    "Khmer",
-    "Lao",
-    "Malayalam",
-    "Mongolian",
-    "Myanmar",
-    "Oriya",
-    "Sinhala",
-    "Syriac",
-    "Tamil",
-    "Telugu",
-    "Thaana",
-    "Thai",
-    "Tibetan",
-    "Yi",
-  ].map((name): [string, RegExp] => [name, new RegExp(`\\p{Script=${name}}`, "v")]),
-];
-
-function scriptOf(char: string): string {
-  if (char === " ") return "Any";
-  for (const [name, pattern] of SCRIPTS) if (pattern.test(char)) return name;
-  return "Unknown";
 }
