@@ -2,7 +2,7 @@
  * How a rollout ended. Only `scored` counts in baselines and metrics: what failed for the infrastructure's sake is
  * `aborted`, what cannot be judged is `unscored`, and neither is ever taken for a reward of 0.
  */
-import { isObject, LachesisError, type ToolSchema, toLachesisError } from "../core/index.ts";
+import { ERRORS, type ErrorCode, isObject, LachesisError, type ToolSchema, toLachesisError } from "../core/index.ts";
 
 export interface Scored {
   kind: "scored";
@@ -46,9 +46,7 @@ export function outcomeOfReward(value: unknown): Outcome {
   if (isObject(value) && value.kind === "unscored" && typeof value.reason === "string") {
     return value as unknown as Unscored;
   }
-  if (isObject(value) && value.kind === "aborted" && (isObject(value.error) || value.error instanceof Error)) {
-    return { kind: "aborted", error: toLachesisError(value.error).toJSON() };
-  }
+  if (isObject(value) && value.kind === "aborted") return { kind: "aborted", error: factsOf(value.error) };
   const found = typeof value === "number" ? String(value) : value === undefined ? "undefined" : JSON.stringify(value);
   return rewardError(
     new LachesisError(
@@ -56,6 +54,13 @@ export function outcomeOfReward(value: unknown): Outcome {
       `The reward must be a finite number, a boolean or an outcome, but it was ${found}.`,
     ),
   );
+}
+
+/** Facts stay as they are; anything else that was thrown is converted. */
+function factsOf(error: unknown): ErrorFacts {
+  const isFacts = isObject(error) && typeof error.code === "string" && Object.hasOwn(ERRORS, error.code);
+  if (!isFacts || error instanceof Error) return toLachesisError(error, "verifier_error").toJSON();
+  return new LachesisError(error.code as ErrorCode, String(error.message ?? "")).toJSON();
 }
 
 export function rewardError(error: LachesisError): Unscored {
