@@ -111,6 +111,8 @@ class Reader {
     }
     const whole = match![0];
     const integer = match![1]!;
+    const after = this.text.slice(this.at + whole.length, this.at + whole.length + 3);
+    if (after !== "" && after.length < 3 && /^(?:\.|[eE][+-]?)$/.test(after)) this.fail(this.text.length);
     if (whole.length === integer.length) {
       if (integer.length > MAX_DIGITS) this.fail();
       this.at += whole.length;
