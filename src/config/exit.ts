@@ -37,7 +37,7 @@ export function reportError(error: unknown, command: string, print = printToStde
   const isOurs = !(error instanceof LachesisError) || known.code === "internal";
   const stack = error instanceof Error ? error.stack : undefined;
   if (stack !== undefined && (process.env.LACHESIS_DEBUG || (isOurs && exit === EXIT.fault))) print(redacted(stack));
-  else if (exit === EXIT.config) print("Nothing was started.");
+  else if (known.code === "config_invalid") print("Nothing was started.");
   return exit;
 }
 

@@ -11,7 +11,6 @@ import { chooseFiles, formatOf } from "./data-files.ts";
 import type { Entry, Row } from "./entry.ts";
 import { Hub, type HubOptions } from "./hub.ts";
 import { readJson, readJsonl } from "./json-files.ts";
-import { readParquet } from "./parquet-file.ts";
 
 export interface DatasetRequest extends HubOptions {
   /** A folder, a .parquet, .jsonl, .json, .csv or .tsv file (.gz and .zst, too), or a hub id such as `owner/name`. */
@@ -68,10 +67,14 @@ export async function loadDataset(request: DatasetRequest): Promise<Dataset> {
   };
 }
 
-function entriesOf(file: string, split: string): AsyncIterable<Entry> {
+async function* entriesOf(file: string, split: string): AsyncGenerator<Entry> {
+  // Parquet and its decompressors are half a megabyte of code: loaded for those who have such files.
+  if (formatOf(file) === "parquet") yield* (await import("./parquet-file.ts")).readParquet(file);
+  else yield* textEntries(file, split);
+}
+
+function textEntries(file: string, split: string): AsyncIterable<Entry> {
   switch (formatOf(file)) {
-    case "parquet":
-      return readParquet(file);
     case "jsonl":
       return readJsonl(file);
     case "json":

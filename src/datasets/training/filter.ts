@@ -1,0 +1,149 @@
+/**
+ * The filter language over an item's rollouts: `0 < avg < 1`, `pass@4 >= 0.5 and n >= 8`, `not solved`. Names: `avg`,
+ * `best`, `worst` (rewards), `solved` (rollouts with a reward of at least 1), `n` (scored rollouts), `pass@K` (chance that
+ * one of K passes, unbiased; a comparison with it is false where n < K).
+ */
+import { LachesisError, nearestName, passAtK } from "../../core/index.ts";
+
+/** What a filter sees of an item: the rewards of its scored rollouts. */
+export type ItemFilter = (rewards: readonly number[]) => boolean;
+
+type Value = (rewards: readonly number[]) => number | null;
+
+const NAMES: Record<string, Value> = {
+  avg: (rewards) => (rewards.length === 0 ? null : rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length),
+  best: (rewards) => (rewards.length === 0 ? null : Math.max(...rewards)),
+  worst: (rewards) => (rewards.length === 0 ? null : Math.min(...rewards)),
+  solved: (rewards) => rewards.filter(isSolved).length,
+  n: (rewards) => rewards.length,
+};
+
+const COMPARE: Record<string, (a: number, b: number) => boolean> = {
+  "<": (a, b) => a < b,
+  "<=": (a, b) => a <= b,
+  ">": (a, b) => a > b,
+  ">=": (a, b) => a >= b,
+  "==": (a, b) => a === b,
+  "!=": (a, b) => a !== b,
+};
+
+export function isSolved(reward: number): boolean {
+  return reward >= 1;
+}
+
+/** Throws `config_invalid` with the column of what is wrong. */
+export function parseFilter(text: string): ItemFilter {
+  return new Parser(text).parse();
+}
+
+interface Token {
+  text: string;
+  column: number;
+}
+
+class Parser {
+  readonly #text: string;
+  readonly #tokens: Token[];
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#tokens = this.#split();
+  }
+
+  parse(): ItemFilter {
+    const filter = this.#either();
+    const rest = this.#tokens[this.#at];
+    if (rest) throw this.#wrong(rest.column, `"${rest.text}" is not expected here`);
+    return filter;
+  }
+
+  #either(): ItemFilter {
+    const parts = [this.#both()];
+    while (this.#take("or")) parts.push(this.#both());
+    return parts.length === 1 ? parts[0]! : (rewards) => parts.some((part) => part(rewards));
+  }
+
+  #both(): ItemFilter {
+    const parts = [this.#one()];
+    while (this.#take("and")) parts.push(this.#one());
+    return parts.length === 1 ? parts[0]! : (rewards) => parts.every((part) => part(rewards));
+  }
+
+  #one(): ItemFilter {
+    if (this.#take("not")) {
+      const inner = this.#one();
+      return (rewards) => !inner(rewards);
+    }
+    if (this.#take("(")) {
+      const inner = this.#either();
+      if (!this.#take(")")) throw this.#wrong(this.#column(), 'a ")" is missing');
+      return inner;
+    }
+    return this.#comparison();
+  }
+
+  /** A chain as in mathematics: `0 < avg < 1`; a value alone means that it is more than 0. */
+  #comparison(): ItemFilter {
+    const first = this.#value();
+    const links: { compare: (a: number, b: number) => boolean; value: Value }[] = [];
+    for (;;) {
+      const compare = COMPARE[this.#tokens[this.#at]?.text ?? ""];
+      if (!compare) break;
+      this.#at++;
+      links.push({ compare, value: this.#value() });
+    }
+    if (links.length === 0) return (rewards) => (first(rewards) ?? 0) > 0;
+    return (rewards) => {
+      let left = first(rewards);
+      return links.every(({ compare, value }) => {
+        const right = value(rewards);
+        const holds = left !== null && right !== null && compare(left, right);
+        left = right;
+        return holds;
+      });
+    };
+  }
+
+  #value(): Value {
+    const token = this.#tokens[this.#at];
+    if (!token) throw this.#wrong(this.#column(), "a number or a name is missing");
+    this.#at++;
+    const number = Number(token.text);
+    if (!Number.isNaN(number)) return () => number;
+    const k = /^pass@(\d+)$/.exec(token.text)?.[1];
+    if (k !== undefined && Number(k) > 0)
+      return (rewards) => passAtK(rewards.length, rewards.filter(isSolved).length, Number(k));
+    const known = NAMES[token.text];
+    if (known) return known;
+    const nearest = nearestName(token.text, [...Object.keys(NAMES), "pass@1"]);
+    throw this.#wrong(token.column, `"${token.text}" is not known${nearest ? `; did you mean ${nearest}?` : ""}`);
+  }
+
+  #take(text: string): boolean {
+    if (this.#tokens[this.#at]?.text !== text) return false;
+    this.#at++;
+    return true;
+  }
+
+  #column(): number {
+    return this.#tokens[this.#at]?.column ?? this.#text.length + 1;
+  }
+
+  #split(): Token[] {
+    const tokens: Token[] = [];
+    const pattern = /\s*(<=|>=|==|!=|<|>|\(|\)|-?\d*\.?\d+(?:e-?\d+)?|pass@\d+|[a-z_]+|\S)/giy;
+    for (let match = pattern.exec(this.#text); match; match = pattern.exec(this.#text)) {
+      tokens.push({ text: match[1]!, column: match.index + match[0].length - match[1]!.length + 1 });
+    }
+    return tokens;
+  }
+
+  #wrong(column: number, what: string): LachesisError {
+    const names = `${Object.keys(NAMES).join(", ")}, pass@K`;
+    return new LachesisError(
+      "config_invalid",
+      `--filter "${this.#text}", column ${column}: ${what}. Names: ${names}; comparisons < <= > >= == !=; and, or, not, parentheses.`,
+    );
+  }
+}

@@ -1,0 +1,6 @@
+/** Training data out of scored groups. */
+export { type ItemFilter, parseFilter } from "./filter.ts";
+export { openRows, ROW_FORMATS, type RowFormat, type RowWriter } from "./row-writer.ts";
+export { type Decode, type DpoRow, dpoRows, type SftRow, sftRows, type TrainingRow } from "./rows.ts";
+export { type ScoredRollout, type TrainingGroup, trainingGroup } from "./scored-group.ts";
+export { SELECTIONS, type Selection, type SelectOptions, selected } from "./select.ts";

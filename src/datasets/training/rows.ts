@@ -1,0 +1,117 @@
+/**
+ * Training rows: conversations for supervised training, pairs for preference training. In a row, an assistant message
+ * with `weight: 0` is shown and not trained: it is trained in another row of the same rollout.
+ */
+import type { ChatMessage, ToolSchema } from "../../core/index.ts";
+import type { Conversation, ScoredRollout, TrainingGroup } from "./scored-group.ts";
+import { type SelectOptions, selected } from "./select.ts";
+
+export type WeightedMessage = ChatMessage & { weight?: 0 };
+
+interface RowFacts {
+  score: number;
+  item_id: string;
+  group_id: string;
+  rollout_id: string;
+  tools?: ToolSchema[];
+}
+
+export type SftRow = RowFacts & ({ messages: WeightedMessage[] } | { prefix: string; completion: string });
+export type DpoRow = RowFacts &
+  ({ pos: ChatMessage[]; neg: ChatMessage[] } | { prefix: string; pos: string; neg: string });
+export type TrainingRow = SftRow | DpoRow;
+
+/** Text of a conversation's tokens; given where rows of text are wanted instead of messages. */
+export type Decode = (tokens: readonly number[]) => string;
+
+export function sftRows(group: TrainingGroup, options: SelectOptions, decode: Decode | null): SftRow[] {
+  const rows = selected(group.rollouts, options).flatMap((rollout): SftRow[] => {
+    const facts = factsOf(group, rollout, rollout.reward);
+    if (!decode) return weighted(rollout.conversations).map((messages) => ({ messages, ...facts }));
+    const prefix = commonPrefix(textsOf(group, decode));
+    return rollout.conversations.flatMap(({ tokens }) =>
+      tokens ? [{ prefix, completion: decode(tokens).slice(prefix.length), ...facts }] : [],
+    );
+  });
+  return options.maxPerItem === null ? rows : rows.slice(0, options.maxPerItem);
+}
+
+/** Each of the best with a worse one: at least `margin` lower, lowest first, none used twice. */
+export function dpoRows(group: TrainingGroup, options: SelectOptions, decode: Decode | null): DpoRow[] {
+  const better = selected(group.rollouts, { ...options, margin: null });
+  const worse = [...group.rollouts].sort((a, b) => a.reward - b.reward);
+  const prefix = decode && commonPrefix(textsOf(group, decode));
+  const rows: DpoRow[] = [];
+  const used = new Set<ScoredRollout>();
+  for (const pos of better) {
+    const neg = worse.find((other) => !used.has(other) && other !== pos && apart(pos, other, options.margin));
+    if (!neg) continue;
+    used.add(neg);
+    used.add(pos);
+    const facts = factsOf(group, pos, pos.reward - neg.reward);
+    const [a, b] = [pos.conversations[0], neg.conversations[0]];
+    if (!a || !b) continue;
+    if (prefix === null) rows.push({ pos: a.messages, neg: b.messages, ...facts });
+    else if (a.tokens && b.tokens) {
+      rows.push({
+        prefix,
+        pos: decode!(a.tokens).slice(prefix.length),
+        neg: decode!(b.tokens).slice(prefix.length),
+        ...facts,
+      });
+    }
+  }
+  return options.maxPerItem === null ? rows : rows.slice(0, options.maxPerItem);
+}
+
+function apart(pos: ScoredRollout, neg: ScoredRollout, margin: number | null): boolean {
+  const difference = pos.reward - neg.reward;
+  return margin === null ? difference > 0 : difference > 0 && difference >= margin;
+}
+
+/** The conversations with each assistant turn weighted in the first only: branches share their beginning. */
+function weighted(conversations: readonly Conversation[]): WeightedMessage[][] {
+  const trained = new Set<string>();
+  return conversations.flatMap(({ messages }) => {
+    let history = "";
+    let fresh = false;
+    const row = messages.map((message): WeightedMessage => {
+      history += `${JSON.stringify(message)}\n`;
+      if (message.role !== "assistant") return message;
+      if (trained.has(history)) return { ...message, weight: 0 };
+      trained.add(history);
+      fresh = true;
+      return message;
+    });
+    return fresh ? [row] : [];
+  });
+}
+
+function factsOf(group: TrainingGroup, rollout: ScoredRollout, score: number): RowFacts {
+  return {
+    score,
+    item_id: group.itemId,
+    group_id: group.groupId,
+    rollout_id: rollout.rolloutId,
+    ...(group.tools && { tools: group.tools }),
+  };
+}
+
+function textsOf(group: TrainingGroup, decode: Decode): string[] {
+  return group.rollouts.flatMap(({ conversations }) =>
+    conversations.flatMap(({ tokens }) => (tokens ? [decode(tokens)] : [])),
+  );
+}
+
+/** Cut before a surrogate pair, never inside. */
+function commonPrefix(texts: readonly string[]): string {
+  const [first = "", ...others] = texts;
+  let length = first.length;
+  for (const other of others) {
+    let same = 0;
+    while (same < length && same < other.length && first[same] === other[same]) same++;
+    length = same;
+  }
+  const code = first.charCodeAt(length - 1);
+  return first.slice(0, code >= 0xd800 && code < 0xdc00 ? length - 1 : length);
+}

@@ -1,0 +1,40 @@
+/** Which of an item's rollouts become training rows. */
+import { isSolved } from "./filter.ts";
+import type { ScoredRollout } from "./scored-group.ts";
+
+export const SELECTIONS = ["correct", "best", "shortest"] as const;
+export type Selection = (typeof SELECTIONS)[number];
+
+export interface SelectOptions {
+  /** correct: all with a reward of at least 1. best: those with the highest reward. shortest: of the correct ones the shortest. null: all. */
+  select: Selection | null;
+  /** Rows per item at most; null is no limit. */
+  maxPerItem: number | null;
+  /** Take rollouts with a reward of 0 or less, too. */
+  allowNegative: boolean;
+  /** How much a reward must lie above the lowest of its group; null does not ask. */
+  margin: number | null;
+}
+
+/** Best first; of equal rewards the shorter one. */
+export function selected(rollouts: readonly ScoredRollout[], options: SelectOptions): ScoredRollout[] {
+  const rewards = rollouts.map(({ reward }) => reward);
+  const lowest = Math.min(...rewards);
+  const highest = Math.max(...rewards);
+  const taken = [...rollouts]
+    .sort((a, b) => b.reward - a.reward || lengthOf(a) - lengthOf(b))
+    .filter(({ reward }) => options.allowNegative || reward > 0)
+    .filter(({ reward }) => options.margin === null || reward - lowest > options.margin)
+    .filter(
+      ({ reward }) => options.select === null || (options.select === "best" ? reward === highest : isSolved(reward)),
+    );
+  if (options.select === "shortest") return taken.sort((a, b) => lengthOf(a) - lengthOf(b)).slice(0, 1);
+  return taken;
+}
+
+function lengthOf({ conversations }: ScoredRollout): number {
+  return conversations.reduce(
+    (sum, { messages, tokens }) => sum + (tokens?.length ?? JSON.stringify(messages).length),
+    0,
+  );
+}
