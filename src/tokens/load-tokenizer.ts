@@ -3,26 +3,34 @@
  * missing or broken is a `tokenizer_error` that says where it was sought.
  */
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { errorMessage, isErrno, isObject } from "../core/index.ts";
+import { hubSnapshot, isHubId } from "./hub.ts";
+import type { Environment } from "./hub-cache.ts";
 import { tokenizerError } from "./tokenizer/fields.ts";
 import { Tokenizer, type TokenizerFiles } from "./tokenizer.ts";
 
 export interface LoadOptions {
   /** A branch, tag or commit on the hub. Default "main". */
   revision?: string;
+  /** Where HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are read. Default: the process's environment. */
+  env?: Environment;
 }
 
 /**
+ * The tokenizer of a folder, or of a model on the hub; a folder of that name comes first. What the hub's cache has is
+ * not fetched again, and without a connection the cache is enough.
  * @param source a folder with tokenizer.json, or a hub id such as `org/name`
  * @throws LachesisError `tokenizer_error`
  * @example
  * const tokenizer = await loadTokenizer("models/tiny");
  * tokenizer.encode("Hello", { addSpecialTokens: false });
  */
-export async function loadTokenizer(source: string, _options: LoadOptions = {}): Promise<Tokenizer> {
+export async function loadTokenizer(source: string, options: LoadOptions = {}): Promise<Tokenizer> {
   if (await isFolder(source)) return new Tokenizer(await readFolder(source, source));
-  throw tokenizerError(`${source} is not a folder`);
+  if (!isHubId(source)) throw tokenizerError(`${source} is neither a folder nor a hub id`);
+  const folder = await hubSnapshot(source, options.revision ?? "main", options.env ?? process.env);
+  return new Tokenizer(await readFolder(folder, `${source}@${basename(folder)}`));
 }
 
 async function isFolder(path: string): Promise<boolean> {

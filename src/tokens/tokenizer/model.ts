@@ -15,8 +15,7 @@ export class Vocabulary {
   readonly ids: ReadonlyMap<string, number>;
   readonly #tokens: string[] = [];
 
-  constructor(entries: Iterable<[string, number]>) {
-    const ids = new Map<string, number>(entries);
+  constructor(ids: ReadonlyMap<string, number>) {
     for (const [token, id] of ids) this.#tokens[id] = token;
     this.ids = ids;
   }

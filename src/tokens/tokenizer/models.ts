@@ -34,11 +34,13 @@ function guessType(fields: Fields): string {
 function readVocabulary(fields: Fields): Vocabulary {
   const vocab = fields.object("vocab");
   if (vocab === null) throw tokenizerError(`${fields.where}.vocab is missing`);
-  const entries = Object.entries(vocab.json);
-  for (const [token, id] of entries) {
+  const ids = new Map<string, number>();
+  for (const token in vocab.json) {
+    const id = vocab.json[token];
     if (typeof id !== "number" || !Number.isInteger(id) || id < 0) {
       throw tokenizerError(`${fields.where}.vocab[${JSON.stringify(token)}] is not an id`);
     }
+    ids.set(token, id);
   }
-  return new Vocabulary(entries as [string, number][]);
+  return new Vocabulary(ids);
 }

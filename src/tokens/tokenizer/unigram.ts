@@ -24,7 +24,7 @@ export class Unigram implements Model {
   readonly #byteFallback: boolean;
 
   constructor(entries: readonly [token: string, score: number][], unkId: number | null, byteFallback: boolean) {
-    this.#vocabulary = new Vocabulary(entries.map(([token], id) => [token, id]));
+    this.#vocabulary = new Vocabulary(new Map(entries.map(([token], id) => [token, id])));
     this.#scores = entries.map(([, score]) => score);
     this.#unkId = unkId;
     this.#byteFallback = byteFallback;
