@@ -51,10 +51,15 @@ export class JsonEndpoint {
     return this.#call("POST", joined(this.#root(), path), JSON.stringify(body), attempt);
   }
 
-  /** The status of a GET; for free health checks. */
-  async status(path: string, at: "base" | "root", attempt: Attempt): Promise<number> {
-    const base = at === "base" ? this.url.pathname : this.#root();
-    return (await this.#exchange("GET", joined(base, path), undefined, attempt)).status;
+  /**
+   * A free call that throws where the server does not live. Nearly every answer is a sign of life, a refused key or an
+   * unknown route included; `dead` are the statuses that are not.
+   */
+  async checkAlive(path: string, at: "base" | "root", dead: readonly number[], attempt: Attempt): Promise<void> {
+    const full = joined(at === "base" ? this.url.pathname : this.#root(), path);
+    const { status } = await this.#exchange("GET", full, undefined, attempt);
+    if (!dead.includes(status)) return;
+    throw new LachesisError("server_error", `${this.url.origin}${full} answered ${status}.`, { details: { status } });
   }
 
   /**

@@ -64,10 +64,9 @@ export class OpenAIClient implements InferenceClient {
     return { choices, usage: usageOf(raw.usage, this.#config.model_name, this.#services.prices) };
   }
 
-  async probe(attempt: Attempt): Promise<void> {
-    const status = await this.endpoint.status("models", "base", attempt);
-    // Anything but a failure of the server is a sign of life; a key that may not list models may still chat.
-    if (status >= 500) throw new LachesisError("server_error", `${this.endpoint.name}/models answered ${status}.`);
+  /** A gateway without a server behind it is dead; a server that stumbles over this route may still chat. */
+  probe(attempt: Attempt): Promise<void> {
+    return this.endpoint.checkAlive("models", "base", [502, 503, 504], attempt);
   }
 
   close(): Promise<void> {

@@ -42,7 +42,7 @@ async function failureOf(promise: Promise<unknown>): Promise<LachesisError> {
 afterEach(async () => {
   for (const { server, manager } of open.splice(0)) {
     await manager.close();
-    await server.stop();
+    await server.stop().catch(() => undefined);
   }
 });
 
@@ -171,6 +171,17 @@ describe("secrets", () => {
     expect(server.requests[0]?.headers.authorization).toBe("Bearer sk-secret-1234");
     expect(error.message).not.toContain("sk-secret");
     expect(JSON.stringify(error)).not.toContain("sk-secret");
+  });
+
+  test("a user and a password in the address are sent, and shown nowhere", async () => {
+    const { server, manager } = await pair(() => refuses(500, "oops"), { max_retries: 0 });
+    const address = server.baseUrl.replace("http://", "http://me:hidden-word@");
+    const other = new ServerManager({ base_url: address, max_retries: 0 }, { env: {} });
+    open.push({ server, manager: other });
+    const error = await failureOf(ask(other));
+    expect(server.requests[0]?.headers.authorization).toBe(`Basic ${Buffer.from("me:hidden-word").toString("base64")}`);
+    expect(error.message).not.toContain("hidden-word");
+    await manager.close();
   });
 
   test("a key from the environment goes to its own host only", async () => {

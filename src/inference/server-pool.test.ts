@@ -235,11 +235,11 @@ describe("health", () => {
 
   test("a server that may not be asked for its models, or has no such route, lives", async () => {
     const server = await start(() => says("a"));
-    for (const status of [401, 403, 404, 405]) {
+    for (const status of [401, 403, 404, 405, 500, 501]) {
       server.healthStatus = status;
       await manage([server]).waitUntilHealthy({ timeoutMs: 1000 });
     }
-    server.healthStatus = 500;
+    server.healthStatus = 503;
     await expect(manage([server]).waitUntilHealthy({ timeoutMs: 50 })).rejects.toMatchObject({ code: "connection" });
   });
 });

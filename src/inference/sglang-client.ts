@@ -1,5 +1,5 @@
 /** Client of an SGLang server: chats and completions over its OpenAI routes, exact tokens over its own `/generate`. */
-import { isObject, LachesisError } from "../core/index.ts";
+import { isObject } from "../core/index.ts";
 import type { Attempt, ClientServices, InferenceClient, TokenAnswer } from "./client.ts";
 import type { ChatRequest, CompletionRequest, TokenRequest } from "./contract.ts";
 import { OpenAIClient } from "./openai-client.ts";
@@ -59,10 +59,8 @@ export class SglangClient implements InferenceClient {
     return { logprobs, usage: this.#usage(tokens.length, [], 0) };
   }
 
-  async probe(attempt: Attempt): Promise<void> {
-    const status = await this.#openai.endpoint.status("health", "root", attempt);
-    if (status >= 500)
-      throw new LachesisError("server_error", `${this.#openai.endpoint.name}: /health answered ${status}.`);
+  probe(attempt: Attempt): Promise<void> {
+    return this.#openai.endpoint.checkAlive("health", "root", [500, 502, 503, 504], attempt);
   }
 
   close(): Promise<void> {

@@ -76,9 +76,8 @@ export class TrlClient implements InferenceClient {
     return { completions, usage: this.#usage(request.prompt_token_ids.length, answers) };
   }
 
-  async probe(attempt: Attempt): Promise<void> {
-    const status = await this.#endpoint.status("health/", "root", attempt);
-    if (status >= 500) throw new LachesisError("server_error", `${this.#endpoint.name}: /health/ answered ${status}.`);
+  probe(attempt: Attempt): Promise<void> {
+    return this.#endpoint.checkAlive("health/", "root", [500, 502, 503, 504], attempt);
   }
 
   close(): Promise<void> {

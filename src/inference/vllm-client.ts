@@ -46,10 +46,8 @@ export class VllmClient implements InferenceClient {
     return { logprobs, usage: this.#usage(tokens.length, []) };
   }
 
-  async probe(attempt: Attempt): Promise<void> {
-    const status = await this.#openai.endpoint.status("health", "root", attempt);
-    if (status >= 500)
-      throw new LachesisError("server_error", `${this.#openai.endpoint.name}: /health answered ${status}.`);
+  probe(attempt: Attempt): Promise<void> {
+    return this.#openai.endpoint.checkAlive("health", "root", [500, 502, 503, 504], attempt);
   }
 
   close(): Promise<void> {
