@@ -63,7 +63,8 @@ test("process writes groups, journal, metrics and report", async () => {
     const rollouts = run.lines("journal.jsonl").filter((line) => line.type === "rollout");
     expect(rollouts).toHaveLength(12);
     expect(rollouts[0]).toMatchObject({ outcome: { kind: "scored" }, turns_used: 1 });
-    expect(run.lines("metrics.jsonl").at(-1)).toHaveProperty("train/right");
+    const measured = run.lines("metrics.jsonl").filter((row) => "train/right" in row);
+    expect(measured.length).toBeGreaterThan(0);
     expect(run.output).toContain("mean reward");
     expect(run.text("report.html")).toContain("add-0");
   } finally {

@@ -36,12 +36,16 @@ export async function runEnvironment(Env: EnvClass, settings: RunSettings): Prom
     schema: Env.Config,
     configInit: () => ({
       ...Env.configInit(),
-      env: { ...Env.configInit().env, ...settings.env },
       openai: { health_check: false, ...settings.openai },
     }),
     ...(mode === "process" && {
       mode: { name: "process", env: { ensure_scores_are_not_same: false, include_messages: true } },
     }),
+    flags: Object.entries(settings.env ?? {}).map(([field, value]) => ({
+      flag: `--env.${field}`,
+      path: ["env", field],
+      text: typeof value === "string" ? value : JSON.stringify(value),
+    })),
     environment: {},
   });
   const code = await (mode === "process" ? runProcess : runEvaluate)(Env, resolved, {
