@@ -5,5 +5,6 @@ export * from "./errors.ts";
 export * from "./json.ts";
 export * from "./log.ts";
 export * from "./nearest.ts";
+export * from "./pass-at-k.ts";
 export * from "./seeds.ts";
 export * from "./semaphore.ts";

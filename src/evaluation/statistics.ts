@@ -2,6 +2,7 @@
  * The statistics of evaluations. Attempts at the same item are not independent, so standard errors are clustered by
  * item; an estimate that the data cannot give is null, never 0.
  */
+export { passAtK, passPowerK } from "../core/index.ts";
 
 /** A mean with its standard error; null where there is nothing to estimate from. */
 export interface Estimate {
@@ -25,26 +26,6 @@ export function clusteredMean(clusters: readonly (readonly number[])[]): Estimat
   if (groups < 2) return { mean, stderr: null, n };
   const squares = filled.reduce((sum, values) => sum + (total(values) - values.length * mean) ** 2, 0);
   return { mean, stderr: Math.sqrt((squares * groups) / (groups - 1)) / n, n };
-}
-
-/**
- * Chance that at least one of k attempts passes, estimated without bias from n attempts of which c passed
- * (1 − C(n−c, k)/C(n, k); Chen et al. 2021). null when n < k.
- */
-export function passAtK(n: number, c: number, k: number): number | null {
-  if (k > n || k < 1) return null;
-  if (n - c < k) return 1;
-  let failing = 1;
-  for (let index = n - c + 1; index <= n; index++) failing *= 1 - k / index;
-  return 1 - failing;
-}
-
-/** Chance that all of k attempts pass, estimated without bias: C(c, k)/C(n, k). null when n < k. */
-export function passPowerK(n: number, c: number, k: number): number | null {
-  if (k > n || k < 1) return null;
-  let passing = 1;
-  for (let index = 0; index < k; index++) passing *= Math.max(0, c - index) / (n - index);
-  return passing;
 }
 
 /** Mean over items of a statistic of each item, leaving out items that cannot give it. */

@@ -4,3 +4,4 @@ export { openRows, ROW_FORMATS, type RowFormat, type RowWriter } from "./row-wri
 export { type Decode, type DpoRow, dpoRows, type SftRow, sftRows, type TrainingRow } from "./rows.ts";
 export { type ScoredRollout, type TrainingGroup, trainingGroup } from "./scored-group.ts";
 export { SELECTIONS, type Selection, type SelectOptions, selected } from "./select.ts";
+export { groupsFile, groupsOf } from "./sources.ts";

@@ -2,7 +2,7 @@
  * Training rows: conversations for supervised training, pairs for preference training. In a row, an assistant message
  * with `weight: 0` is shown and not trained: it is trained in another row of the same rollout.
  */
-import type { ChatMessage, ToolSchema } from "../../core/index.ts";
+import { type ChatMessage, LachesisError, type ToolSchema } from "../../core/index.ts";
 import type { Conversation, ScoredRollout, TrainingGroup } from "./scored-group.ts";
 import { type SelectOptions, selected } from "./select.ts";
 
@@ -27,7 +27,7 @@ export type Decode = (tokens: readonly number[]) => string;
 export function sftRows(group: TrainingGroup, options: SelectOptions, decode: Decode | null): SftRow[] {
   const rows = selected(group.rollouts, options).flatMap((rollout): SftRow[] => {
     const facts = factsOf(group, rollout, rollout.reward);
-    if (!decode) return weighted(rollout.conversations).map((messages) => ({ messages, ...facts }));
+    if (!decode) return weighted(withMessages(group, rollout)).map((messages) => ({ messages, ...facts }));
     const prefix = commonPrefix(textsOf(group, decode));
     return rollout.conversations.flatMap(({ tokens }) =>
       tokens ? [{ prefix, completion: decode(tokens).slice(prefix.length), ...facts }] : [],
@@ -49,10 +49,12 @@ export function dpoRows(group: TrainingGroup, options: SelectOptions, decode: De
     used.add(neg);
     used.add(pos);
     const facts = factsOf(group, pos, pos.reward - neg.reward);
+    if (prefix === null) {
+      rows.push({ pos: withMessages(group, pos)[0]!.messages, neg: withMessages(group, neg)[0]!.messages, ...facts });
+      continue;
+    }
     const [a, b] = [pos.conversations[0], neg.conversations[0]];
-    if (!a || !b) continue;
-    if (prefix === null) rows.push({ pos: a.messages, neg: b.messages, ...facts });
-    else if (a.tokens && b.tokens) {
+    if (a?.tokens && b?.tokens) {
       rows.push({
         prefix,
         pos: decode!(a.tokens).slice(prefix.length),
@@ -62,6 +64,15 @@ export function dpoRows(group: TrainingGroup, options: SelectOptions, decode: De
     }
   }
   return options.maxPerItem === null ? rows : rows.slice(0, options.maxPerItem);
+}
+
+/** Throws `data_invalid` where the groups were written without their conversations. */
+function withMessages({ groupId }: TrainingGroup, { conversations }: ScoredRollout): readonly Conversation[] {
+  if (conversations.length > 0 && conversations.every(({ messages }) => messages.length > 0)) return conversations;
+  throw new LachesisError(
+    "data_invalid",
+    `Group ${groupId} holds no messages. Make groups with env.include_messages: true, or give --tokenizer to write texts of the tokens.`,
+  );
 }
 
 function apart(pos: ScoredRollout, neg: ScoredRollout, margin: number | null): boolean {

@@ -42,7 +42,8 @@ function fromGroup(value: Record<string, unknown>, place: string, number: number
     rollouts.set(rolloutId, rollout);
     const conversation = { messages: texts?.[row] ?? [], tokens: ids?.[row]?.length ? ids[row]! : null };
     // Sequences of one conversation (thinking that was stripped, say) share its messages: it is one row.
-    const known = rollout.conversations.some((other) => sameText(other.messages, conversation.messages));
+    const { length } = conversation.messages;
+    const known = length > 0 && rollout.conversations.some((other) => sameText(other.messages, conversation.messages));
     if (!known) rollout.conversations.push(conversation);
   });
   return {

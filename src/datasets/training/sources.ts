@@ -1,0 +1,54 @@
+/** Where groups come from: a file of groups or samples, a run directory, or a trajectory API whose trainer we are. */
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { errorMessage, isErrno, LachesisError } from "../../core/index.ts";
+import { type TrainingGroup, trainingGroup } from "./scored-group.ts";
+
+/** The file of a path: itself, or of a run directory its groups, else its samples. Throws `not_found`. */
+export async function groupsFile(path: string): Promise<string> {
+  if (!(await isDirectory(path))) return path;
+  for (const name of ["groups.jsonl", "samples.jsonl"]) {
+    const file = join(path, name);
+    if ((await kindOf(file)) === "file") return file;
+  }
+  throw new LachesisError(
+    "not_found",
+    `${path} holds neither groups.jsonl nor samples.jsonl; name the file of groups.`,
+  );
+}
+
+/** Groups of a file, line by line. Throws `not_found`, `data_invalid` with the line. */
+export async function* groupsOf(file: string): AsyncGenerator<TrainingGroup> {
+  if ((await kindOf(file)) === null) throw new LachesisError("not_found", `${file} does not exist.`);
+  const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
+  let number = 0;
+  for await (const line of lines) {
+    number++;
+    if (line.trim() === "") continue;
+    const place = `${file}:${number}`;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (error) {
+      throw new LachesisError("data_invalid", `${place}: the line is not JSON: ${errorMessage(error)}.`);
+    }
+    yield trainingGroup(value, place, number);
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const kind = await kindOf(path);
+  if (kind === null) throw new LachesisError("not_found", `${path} does not exist.`);
+  return kind === "directory";
+}
+
+async function kindOf(path: string): Promise<"file" | "directory" | null> {
+  try {
+    return (await stat(path)).isDirectory() ? "directory" : "file";
+  } catch (error) {
+    if (isErrno(error) && error.code === "ENOENT") return null;
+    throw error;
+  }
+}
