@@ -16,8 +16,6 @@ export type ProblemReason =
   | "no_name"
   /** Characters inside a call that belong to no parameter. */
   | "stray_text"
-  /** The text would take more than linear work; it is handed back as it is. */
-  | "too_complex"
   /** A fault of the parser itself. */
   | "parser_failed";
 

@@ -19,10 +19,10 @@ describe("TokenFinder", () => {
 });
 
 describe("every format", () => {
-  it("reads a megabyte of its own markers in a process with a bounded life", () => {
+  it("reads long texts of nothing but its own markers in a process with a bounded life", () => {
     const script = fileURLToPath(new URL("hostile-text.fixture.ts", import.meta.url));
-    const run = spawnSync(process.execPath, [script], { encoding: "utf8", timeout: 50_000, killSignal: "SIGKILL" });
+    const run = spawnSync(process.execPath, [script], { encoding: "utf8", timeout: 170_000, killSignal: "SIGKILL" });
     expect(run.stderr).toBe("");
     expect(run.stdout).toMatch(/^read \d+ texts/);
-  }, 60_000);
+  }, 180_000);
 });

@@ -27,7 +27,8 @@ const newCallId = (): string => `call_${randomUUID().replaceAll("-", "").slice(-
 export function parserOf(format: ToolFormat): ToolCallParser {
   return {
     parse(text, options = {}): ParseResult {
-      const { split, extraction } = read(format, text, options);
+      // A server's content may be null where the type says text.
+      const { split, extraction } = read(format, text ?? "", options);
       const rest = [split?.rest, extraction.rest()].filter((piece) => piece != null).join("\n");
       return {
         content: extraction.content || null,

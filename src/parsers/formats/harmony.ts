@@ -10,7 +10,6 @@ import { readJson } from "../json-reader.ts";
 import { isBlank } from "../python-strings.ts";
 import { TokenFinder } from "../token-finder.ts";
 import type { ToolFormat } from "../tool-format.ts";
-import { isUnknownTool } from "../tool-schemas.ts";
 
 const START = "<|start|>";
 const MESSAGE = "<|message|>";
@@ -119,9 +118,7 @@ function readHarmony(text: string, options: ParseOptions): { reasoning: string |
     result.cover(piece.bodyEnd, piece.end);
     if (piece.stray)
       result.problem("stray_text", "A header with unknown words or a built-in tool.", piece.start, piece.bodyStart);
-    if (name !== null && options.reasoning && isUnknownTool(options.tools, name)) {
-      result.problem("unknown_tool", `The tool "${name}" was not offered.`, piece.start, piece.end);
-    } else if (name !== null) {
+    if (name !== null) {
       result.call({ name, arguments: argumentsOf(piece) }, piece.start, piece.end);
     } else if (isReasoning(piece)) {
       reasoning.push(piece.body);

@@ -12,7 +12,7 @@ import type { PyValue } from "../python-value.ts";
 import { hyV3Reasoning } from "../reasoning/hunyuan-v3.ts";
 import { TokenFinder } from "../token-finder.ts";
 import type { ToolFormat } from "../tool-format.ts";
-import { isUnknownTool, parameterSchema } from "../tool-schemas.ts";
+import { parameterSchema } from "../tool-schemas.ts";
 import { type GlmTags, type KeyValuePair, readPairs } from "./glm.ts";
 
 const WRAPPER = /<tool_calls(:[^<>\s]{1,100})?>/;
@@ -89,10 +89,6 @@ function addCalls(result: Extraction, calls: readonly HunyuanCall[], options: Pa
   for (const { name, pairs, start, end, bodyStart, bodyEnd, closed } of calls) {
     if (name === "") {
       result.problem(closed ? "no_name" : "truncated", "A call without a name.", start, end);
-      continue;
-    }
-    if (options.reasoning && isUnknownTool(options.tools, name)) {
-      result.problem("unknown_tool", `The tool "${name}" was not offered.`, start, end);
       continue;
     }
     const entries = pairs.map(({ key, value }): [string, PyValue] => [

@@ -9,7 +9,6 @@ import { dumpJson } from "../json-dump.ts";
 import { readJson, readJsonAt } from "../json-reader.ts";
 import { isMap } from "../python-value.ts";
 import type { ToolFormat } from "../tool-format.ts";
-import { isUnknownTool } from "../tool-schemas.ts";
 
 /** Text blocks without their markers, calls as they were written. */
 const inklingReasoning: ReasoningParser = {
@@ -40,7 +39,7 @@ function readBlocks(text: string, options: ParseOptions): { reasoning: string | 
         result.cover(options.reasoning ? block.start : block.bodyEnd, block.end);
         break;
       case "call":
-        addCall(result, block, options);
+        addCall(result, block);
         break;
       case "header":
         break;
@@ -56,14 +55,12 @@ export const inkling: ToolFormat = {
   extractWithReasoning: readBlocks,
 };
 
-function addCall(result: Extraction, block: InklingBlock, options: ParseOptions): void {
+function addCall(result: Extraction, block: InklingBlock): void {
   const call = readCall(result.text, block);
   if (call === null) {
     const reason = block.closed ? "malformed" : "truncated";
     result.problem(reason, "A call that is no JSON object with a name.", block.start, block.end);
     if (result.calls.length === 0) result.keep(block.start, block.end);
-  } else if (options.reasoning && isUnknownTool(options.tools, call.name)) {
-    result.problem("unknown_tool", `The tool "${call.name}" was not offered.`, block.start, block.end);
   } else {
     result.call(call, block.start, block.end);
     if (!call.complete)

@@ -1,8 +1,3 @@
-/**
- * Kimi K3 (XTML): channels, calls and arguments between `<|open|>tag attributes<|sep|>` and `<|close|>tag<|sep|>`. The
- * type attribute of an argument decides how its text is read, not the schema. A call without its end is no call.
- */
-import type { ParseOptions } from "../contract.ts";
 import { Extraction } from "../extraction.ts";
 import { dumpMap } from "../json-dump.ts";
 import { readJson } from "../json-reader.ts";
@@ -10,7 +5,6 @@ import type { PyValue } from "../python-value.ts";
 import { kimiK3Reasoning } from "../reasoning/kimi-k3.ts";
 import { TokenFinder } from "../token-finder.ts";
 import type { ToolFormat } from "../tool-format.ts";
-import { isUnknownTool } from "../tool-schemas.ts";
 
 const SEP = "<|sep|>";
 const TOOLS = `<|open|>tools${SEP}`;
@@ -27,7 +21,7 @@ const ATTRIBUTE = /([a-z_]+)="([^"]*)"/g;
 export const kimiK3: ToolFormat = {
   name: "kimi_k3",
   reasoning: kimiK3Reasoning,
-  extract(text, options) {
+  extract(text) {
     const finder = new TokenFinder(text);
     const result = new Extraction(text);
     const tools = finder.next(TOOLS, 0);
@@ -42,12 +36,12 @@ export const kimiK3: ToolFormat = {
     for (const token of [RESPONSE, RESPONSE_END, TOOLS, TOOLS_END, MESSAGE_END])
       for (let at = finder.next(token, 0); at !== -1; at = finder.next(token, at + token.length))
         result.cover(at, at + token.length);
-    if (tools !== -1) readCalls(result, finder, tools, options);
+    if (tools !== -1) readCalls(result, finder, tools);
     return result;
   },
 };
 
-function readCalls(result: Extraction, finder: TokenFinder, from: number, options: ParseOptions): void {
+function readCalls(result: Extraction, finder: TokenFinder, from: number): void {
   let at = finder.next(CALL, from);
   while (at !== -1) {
     const close = finder.next(CALL_END, at);
@@ -60,28 +54,17 @@ function readCalls(result: Extraction, finder: TokenFinder, from: number, option
       continue;
     }
     const end = close + CALL_END.length;
-    readCall(result, finder, at, close, end, options);
+    readCall(result, finder, at, close, end);
     at = finder.next(CALL, end);
   }
 }
 
-function readCall(
-  result: Extraction,
-  finder: TokenFinder,
-  start: number,
-  bodyEnd: number,
-  end: number,
-  options: ParseOptions,
-): void {
+function readCall(result: Extraction, finder: TokenFinder, start: number, bodyEnd: number, end: number): void {
   const { text } = finder;
   const headerEnd = finder.nextOrEnd(SEP, start);
   const name = attributes(text.slice(start, headerEnd)).get("tool") ?? "";
   if (name === "") {
     result.problem("no_name", "A call without a tool attribute.", start, end);
-    return;
-  }
-  if (options.reasoning && isUnknownTool(options.tools, name)) {
-    result.problem("unknown_tool", `The tool "${name}" was not offered.`, start, end);
     return;
   }
   const entries: [string, PyValue][] = [];

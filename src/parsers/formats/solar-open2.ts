@@ -11,7 +11,6 @@ import type { PyMap } from "../python-value.ts";
 import { firstBlock } from "../reasoning/first-block.ts";
 import { TokenFinder } from "../token-finder.ts";
 import type { ToolFormat } from "../tool-format.ts";
-import { isUnknownTool } from "../tool-schemas.ts";
 
 const START = "<|tool_call:start|>";
 const END = "<|tool_call:end|>";
@@ -56,10 +55,6 @@ function readCall(
   const name = strip(text.slice(start + START.length, nameEnd));
   if (name === "") {
     result.problem("no_name", "A call without a name.", start, end);
-    return;
-  }
-  if (options.reasoning && isUnknownTool(options.tools, name)) {
-    result.problem("unknown_tool", `The tool "${name}" was not offered.`, start, end);
     return;
   }
   const parameters: PyMap = new Map();
