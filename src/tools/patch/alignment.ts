@@ -25,15 +25,32 @@ export function splitLines(text: string): string[] {
   return text === "" ? [] : text.split(/(?<=\n)/);
 }
 
-/** What has to change to turn the old lines into the new ones. */
+/**
+ * What has to change to turn the old lines into the new ones. Equal lines at the start and the end stay; in between lines
+ * are compared place by place if that keeps as many as any other way.
+ */
 export function lineChanges(oldLines: readonly string[], newLines: readonly string[]): LineChange[] {
+  const shorter = Math.min(oldLines.length, newLines.length);
+  let head = 0;
+  while (head < shorter && oldLines[head] === newLines[head]) head++;
+  let tail = 0;
+  while (tail < shorter - head && oldLines.at(-1 - tail) === newLines.at(-1 - tail)) tail++;
+  const old = oldLines.slice(head, oldLines.length - tail);
+  const wanted = newLines.slice(head, newLines.length - tail);
+  if (old.length === 0 && wanted.length === 0) return [];
+  const kept = old.filter((line, index) => line === wanted[index]).length;
+  const diff = diffArrays(old, wanted, { timeout: 500 });
+  const most = diff ? diff.reduce((sum, part) => sum + (part.added || part.removed ? 0 : part.value.length), 0) : 0;
+  if (!diff || (old.length === wanted.length && kept >= most)) {
+    if (old.length !== wanted.length) return [{ oldStart: head, oldEnd: head + old.length, lines: wanted }];
+    return old.flatMap((line, index) =>
+      line === wanted[index] ? [] : [{ oldStart: head + index, oldEnd: head + index + 1, lines: [wanted[index]!] }],
+    );
+  }
   const changes: LineChange[] = [];
-  let at = 0;
+  let at = head;
   let open: LineChange | null = null;
-  for (const part of diffArrays([...oldLines], [...newLines], { timeout: 500 }) ?? [
-    { removed: true, added: false, value: oldLines, count: oldLines.length },
-    { added: true, removed: false, value: newLines, count: newLines.length },
-  ]) {
+  for (const part of diff) {
     if (!part.added && !part.removed) {
       at += part.value.length;
       open = null;
@@ -51,20 +68,39 @@ export function lineChanges(oldLines: readonly string[], newLines: readonly stri
   return changes;
 }
 
-/** The edits that the change from old to new means at the aligned place. New line breaks are written as the file has them there. */
-export function alignedEdits(file: string, oldText: string, newText: string, alignment: Alignment): Edit[] {
-  const oldLines = splitLines(oldText);
+/**
+ * The edits that the changes mean at the aligned place; all lines come with their line breaks. A changed line keeps the
+ * line break that the file has there, further lines get that of their surroundings.
+ */
+export function alignedEdits(
+  file: string,
+  oldLines: readonly string[],
+  changes: readonly LineChange[],
+  alignment: Alignment,
+): Edit[] {
   const starts = offsets(oldLines);
-  return lineChanges(oldLines, splitLines(newText)).map((change) => {
-    const was = oldLines.slice(change.oldStart, change.oldEnd).join("");
-    const becomes = change.lines.join("");
-    const base = starts[change.oldStart]!;
+  return changes.flatMap(inPairs).map(({ oldStart, oldEnd, lines }) => {
+    const was = oldLines.slice(oldStart, oldEnd).join("");
+    const becomes = lines.join("");
+    const base = starts[oldStart]!;
     const { prefix, suffix } = narrowed(was, becomes, base, alignment);
     const start = alignment.place(base + prefix)!;
     const end = alignment.place(base + was.length - suffix)!;
     const text = becomes.slice(prefix, becomes.length - suffix);
     return { start, end, text: withLineEnding(text, lineEndingAt(file, start)) };
   });
+}
+
+/** Line against line as far as there are both, then what is left of one of them. */
+function inPairs({ oldStart, oldEnd, lines }: LineChange): LineChange[] {
+  const both = Math.min(oldEnd - oldStart, lines.length);
+  const pairs: LineChange[] = lines
+    .slice(0, both)
+    .map((line, index) => ({ oldStart: oldStart + index, oldEnd: oldStart + index + 1, lines: [line] }));
+  if (both < lines.length || oldStart + both < oldEnd) {
+    pairs.push({ oldStart: oldStart + both, oldEnd, lines: lines.slice(both) });
+  }
+  return pairs;
 }
 
 function offsets(lines: readonly string[]): number[] {

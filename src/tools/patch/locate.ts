@@ -4,7 +4,7 @@
  * indentation, edited lines that are not in the file as quoted). Loose readings only decide where; what they edit must be
  * in the file as quoted, blanks aside.
  */
-import { type Alignment, alignedEdits, lineChanges } from "./alignment.ts";
+import { type Alignment, alignedEdits, lineChanges, splitLines } from "./alignment.ts";
 import { closestSections } from "./did-you-mean.ts";
 import { type Edit, lineEndingAt, withLineEnding } from "./edits.ts";
 import { type FileLines, linesOf } from "./file-lines.ts";
@@ -84,14 +84,16 @@ function ambiguous(count: number, places: number[], lines: FileLines): Located {
 }
 
 function locateExactly(file: string, old: string, becomes: string, all: boolean, strategy: Strategy): Located | null {
-  const first = file.indexOf(old);
-  if (first === -1) return null;
-  const places = [first];
+  const places: number[] = [];
   // Without replace_all overlapping places count: each of them could be meant.
-  for (let at = file.indexOf(old, first + (all ? old.length : 1)); at !== -1 && places.length < MOST_MATCHES; ) {
-    places.push(at);
-    at = file.indexOf(old, at + (all ? old.length : 1));
+  const step = all ? old.length : 1;
+  for (let at = file.indexOf(old); at !== -1 && places.length < MOST_MATCHES; ) {
+    // A line break is not taken apart: text that starts with LF does not start inside CRLF.
+    const inside = old[0] === "\n" && file[at - 1] === "\r";
+    if (!inside) places.push(at);
+    at = file.indexOf(old, at + (inside ? 1 : step));
   }
+  if (places.length === 0) return null;
   if (places.length > 1 && !all) return ambiguous(places.length, places, linesOf(file));
   const asGiven = old.includes("\r") || becomes.includes("\r") || !becomes.includes("\n");
   const edits = places.map((start) => ({
@@ -116,9 +118,11 @@ function fromAlignments(
       found.map(({ start }) => start),
       linesOf(file),
     );
+  const oldLines = splitLines(old);
+  const changes = lineChanges(oldLines, splitLines(becomes));
   return {
     ok: true,
-    edits: found.flatMap((alignment) => alignedEdits(file, old, becomes, alignment)),
+    edits: found.flatMap((alignment) => alignedEdits(file, oldLines, changes, alignment)),
     count: found.length,
     strategy,
   };
@@ -183,13 +187,7 @@ function fromBlocks(
 }
 
 /** The edits of one block, or why they would be a guess. */
-export function blockEdits(
-  file: string,
-  lines: FileLines,
-  old: string,
-  becomes: string,
-  block: Block,
-): Edit[] | string {
+function blockEdits(file: string, lines: FileLines, old: string, becomes: string, block: Block): Edit[] | string {
   const quoted = quotedLines(old);
   const real = quoted.map((_, index) => lines.text(block.first + index));
   const wanted = becomes === "" ? [] : quotedLines(becomes);
@@ -213,7 +211,13 @@ export function blockEdits(
   const newLines = moved.map((line, index) => line ?? wanted[index]!);
   const tail = ended ? "\n" : "";
   const newText = newLines.length === 0 ? "" : newLines.join("\n") + tail;
-  return alignedEdits(file, oldLines.join("\n") + tail, newText, blockAlignment(lines, oldLines, ended, block));
+  const oldWhole = splitLines(oldLines.join("\n") + tail);
+  return alignedEdits(
+    file,
+    oldWhole,
+    lineChanges(oldWhole, splitLines(newText)),
+    blockAlignment(lines, oldLines, ended, block),
+  );
 }
 
 /** Other blanks between words. */

@@ -30,6 +30,7 @@ export function unitsOf(old: string, special: RegExp, patternOf: (text: string, 
 
 /** All places of the file that the units match, from left to right, without overlaps. At most `most`. */
 export function findUnits(file: string, units: readonly Unit[], most: number): Alignment[] {
+  if (!worthwhile(file, units)) return [];
   const whole = new RegExp(units.map(({ pattern }) => `(?:${pattern})`).join(""), "g");
   const found: Alignment[] = [];
   for (const match of file.matchAll(whole)) {
@@ -39,6 +40,24 @@ export function findUnits(file: string, units: readonly Unit[], most: number): A
   }
   return found;
 }
+
+/**
+ * Whether every literal is in the file at all, and a search ends soon. A file that repeats the beginning of a long quote
+ * very often would make the search slow; nothing is found in it.
+ */
+function worthwhile(file: string, units: readonly Unit[]): boolean {
+  const literals = units.filter(({ source, pattern }) => pattern === escapeRegExp(source)).map(({ source }) => source);
+  if ([...new Set(literals)].slice(0, 200).some((literal) => !file.includes(literal))) return false;
+  const [first] = literals;
+  if (first === undefined) return units.length < 100;
+  let starts = 0;
+  const mostStarts = MOST_STEPS / units.length;
+  for (let at = file.indexOf(first); at !== -1; at = file.indexOf(first, at + 1))
+    if (++starts > mostStarts) return false;
+  return true;
+}
+
+const MOST_STEPS = 4_000_000;
 
 function align(file: string, units: readonly Unit[], start: number, end: number): Alignment {
   let table: { old: number; file: number; literal: boolean; length: number }[] | null = null;

@@ -3,12 +3,12 @@
  * the file in blanks, the file's stay. A hunk that fits in several places is an error unless its hint or its place after
  * the hunk before it decides.
  */
+import { alignedEdits, type LineChange } from "./alignment.ts";
 import { closestSections } from "./did-you-mean.ts";
 import { type Edit, lineEndingAt } from "./edits.ts";
 import { type FileLines, linesOf } from "./file-lines.ts";
-import { findBlocks } from "./line-match.ts";
-import { blockEdits } from "./locate.ts";
-import type { Hunk } from "./v4a-parse.ts";
+import { blockAlignment, findBlocks, indentationShift, shifted } from "./line-match.ts";
+import type { Hunk, HunkLine } from "./v4a-parse.ts";
 
 export type PlacedHunks = { ok: true; edits: Edit[] } | { ok: false; error: string };
 
@@ -57,15 +57,53 @@ function place(file: string, lines: FileLines, hunk: Hunk, cursor: number, taken
     const first = findPlace(file, lines, old, hunk, hinted ?? cursor, hinted !== null, taken);
     if (typeof first === "string") return first;
     if (first === null) continue;
-    const wanted = variant.filter((line) => line.kind !== "-").map((line) => line.text);
-    const block = { first, count: old.length };
-    const text = (of: readonly string[]) => of.map((line) => `${line}\n`).join("");
-    const edits = blockEdits(file, lines, text(old), text(wanted), block);
+    const edits = hunkEdits(file, lines, variant, first);
     return typeof edits === "string" ? edits : { edits, first, end: first + old.length };
   }
   const quoted = hunk.lines.filter((line) => line.kind !== "+").map((line) => line.text);
   const where = hinted === null ? "" : ` after ${JSON.stringify(hunk.hints.at(-1))}`;
   return `its context and removed lines are not in the file${where}.${closestSections(file, quoted.join("\n"))}`;
+}
+
+/** The edits of a hunk whose context and removed lines start at line `first`, or why they would be a guess. */
+function hunkEdits(file: string, lines: FileLines, hunk: readonly HunkLine[], first: number): Edit[] | string {
+  const old = hunk.filter((line) => line.kind !== "+").map((line) => line.text);
+  const shift = indentationShift(
+    old,
+    old.map((_, index) => lines.text(first + index)),
+  );
+  const misfit = `its lines are in the file at line ${first + 1}, but with other indentation that differs from line to line`;
+  const changes: LineChange[] = [];
+  let at = 0;
+  let open: LineChange | null = null;
+  for (const { kind, text } of hunk) {
+    if (kind === " ") {
+      at++;
+      open = null;
+      continue;
+    }
+    if (!open) {
+      open = { oldStart: at, oldEnd: at, lines: [] };
+      changes.push(open);
+    }
+    if (kind === "-") open.oldEnd = ++at;
+    else {
+      const moved = text.trim() === "" ? text : shift && shifted(text, shift);
+      if (moved === null) return misfit;
+      open.lines.push(`${moved}\n`);
+    }
+  }
+  const last = first + old.length - 1;
+  const ended = lines.next(last) !== lines.end(last);
+  const final = changes.at(-1);
+  if (!ended && final?.oldEnd === old.length && final.lines.length > 0) {
+    // The file's last line has no line break, and the new last line gets none either.
+    final.lines[final.lines.length - 1] = final.lines.at(-1)!.slice(0, -1);
+    if (final.oldStart === final.oldEnd) final.lines[0] = `\n${final.lines[0]}`;
+  }
+  const quoted = old.map((line) => (shift ? (shifted(line, shift) ?? line) : line));
+  const oldLines = quoted.map((line, index) => (ended || index < old.length - 1 ? `${line}\n` : line));
+  return alignedEdits(file, oldLines, changes, blockAlignment(lines, quoted, ended, { first, count: old.length }));
 }
 
 interface Span {
