@@ -24,6 +24,10 @@ const Config = AgentEnv.Config.extend({
     .max(1)
     .default(0)
     .describe("Reward for a file that contains the text among other things; 0 does not invite padding"),
+  unseen_words: z
+    .boolean()
+    .default(false)
+    .describe("Evaluate on words that are in no training data of the embedded model"),
 });
 
 export interface Item {
@@ -60,11 +64,13 @@ export default class TerminalTestEnv extends AgentEnv<typeof Config, Item> {
   #finished = 0;
 
   override async setup() {
-    const { dataset_name, eval_size } = this.config;
+    const { dataset_name, eval_size, unseen_words } = this.config;
     if (dataset_name === null) {
       this.#train = [...REFERENCE_TASKS];
-      const generated = generateTasks({ seed: this.seed, count: eval_size, split: "eval" });
-      this.evalItems = [...REFERENCE_EVALUATION, ...generated].slice(0, eval_size);
+      const words = unseen_words ? "unseen" : "known";
+      const generated = generateTasks({ seed: this.seed, count: eval_size, split: "eval", words });
+      const reference = unseen_words ? [] : REFERENCE_EVALUATION;
+      this.evalItems = [...reference, ...generated].slice(0, eval_size);
       return;
     }
     const rows = await this.#rows(dataset_name);
