@@ -83,7 +83,7 @@ int config_parse(char *text, size_t length, struct config *out, const char **pro
 
 /* ---- the jail ---- */
 
-struct sources { int rootfs, layer, lower[LIST_MAX], readonly[LIST_MAX]; }; /* detached mounts made by a privileged launcher, or -1 */
+struct sources { int rootfs, layer, lower[LIST_MAX], readonly[LIST_MAX], namespaces[2]; }; /* detached mounts made by a privileged launcher, or -1 */
 struct store { int directory; int overlay; int root; }; /* where the changes lie; whether whiteouts mean something there; the tmpfs */
 
 noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2))); /* tells the host, ends the process */
@@ -94,6 +94,7 @@ void network_up(const struct config *config);
 void privileges_drop(const struct config *config);
 void child_limits(const struct config *config, uint32_t tag);
 int seccomp_install(void);
+int seccomp_fix_mark(void);
 
 #define TAG_BASE (1ull << 40) /* RLIMIT_RTTIME of a command and of all that it starts is TAG_BASE + id of the exec */
 

@@ -146,6 +146,17 @@ static void open_sources(const struct config *config, pid_t child, struct source
   for (int i = 0; i < config->readonly.count; i++) sources->readonly[i] = source_open(config->readonly.item[i], -1);
 }
 
+/* A user-mode network attaches from outside, by the launcher's descriptors 0 (user) and 1 (network): those of pid 1
+ * itself can't be opened by anyone once it is not dumpable. */
+static void open_namespaces(pid_t child, struct sources *sources) {
+  static const char *const names[2] = {"user", "net"};
+  char path[64];
+  for (int i = 0; i < 2; i++) {
+    snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)child, names[i]);
+    if ((sources->namespaces[i] = open(path, O_RDONLY | O_CLOEXEC)) < 0) fail("open %s: %m", path);
+  }
+}
+
 static noreturn void inside(const struct config *config, const int channel[2], int range) {
   struct sources sources;
   struct store store;
@@ -154,7 +165,9 @@ static noreturn void inside(const struct config *config, const int channel[2], i
   if (unshare(CLONE_FILES) < 0 || write(channel[1], "", 1) != 1) fail("own descriptors: %m");
   close(channel[0]);
   close(channel[1]);
+  for (int i = 0; i < 2; i++) if (sources.namespaces[i] >= 0) close(sources.namespaces[i]);
   setsid();
+  write_text("/proc/self/oom_score_adj", "300"); /* should the machine run out of memory, a hog in here goes before the host */
   if (range && setgroups(0, NULL) < 0) fail("leave the groups: %m");
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) fail("keep the capabilities: %m");
   gid_t gid = (gid_t)config->inner_id;
@@ -164,6 +177,7 @@ static noreturn void inside(const struct config *config, const int channel[2], i
   if (config->view != VIEW_LAYER) network_up(config);
   privileges_drop(config);
   if (forwards_listen(config) < 0) fail("listen on a forwarded socket: %m");
+  if (config->view != VIEW_LAYER && seccomp_install() < 0) fail("seccomp: %m"); /* a layer's whiteouts are device nodes */
   send_all(T_READY, NULL, 0);
   serve(config, &store);
 }
@@ -190,12 +204,17 @@ int main(void) {
   if (child == 0) inside(&config, channel, range);
   map_ids(child, range, config.inner_id);
   if (range) open_sources(&config, child, &sources);
+  if (config.network == NET_USER) open_namespaces(child, &sources);
   unsigned char pid[4], taken;
   put32(pid, (uint32_t)child);
   send_all(T_HELLO, pid, sizeof pid);
   if (write(channel[0], &sources, sizeof sources) != sizeof sources) fail("start pid 1: %m");
-  /* The table of descriptors is shared until the child has its own; then the launcher keeps none. */
-  if (read(channel[0], &taken, 1) == 1) syscall(SYS_close_range, 0, ~0u, 0);
+  /* The table of descriptors is shared until the child has its own; then the launcher keeps none of it. */
+  if (read(channel[0], &taken, 1) == 1) {
+    int first = 0;
+    if (config.network == NET_USER) for (; first < 2; first++) dup2(sources.namespaces[first], first);
+    syscall(SYS_close_range, first, ~0u, 0);
+  }
   while ((waited = waitpid(child, &status, 0)) < 0 && errno == EINTR) {}
   return waited == child && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -145,9 +145,15 @@ static void refuse_devices(struct rules *r, long call, int mode) {
   answer(r, ALLOW);
 }
 
+static int install(struct rules *r) {
+  answer(r, ALLOW);
+  struct sock_fprog program = {.len = r->count, .filter = r->code};
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+/* The list, for pid 1 and so for everything inside: made once, not for every command. */
 int seccomp_install(void) {
-  static struct rules r;
-  r.count = 0;
+  struct rules r = {.count = 0};
   load(&r, offsetof(struct seccomp_data, arch));
   rule(&r, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
   answer(&r, ERRNO(ENOSYS)); /* calls of another architecture (32 bit) are not there */
@@ -199,24 +205,28 @@ int seccomp_install(void) {
   rule(&r, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 1, 0);
   answer(&r, ERRNO(EAFNOSUPPORT));
   answer(&r, ALLOW);
-  /* the mark of a command */
+  return install(&r);
+}
+
+/* On top of the list, when a command has its mark: the mark stays. */
+int seccomp_fix_mark(void) {
+  struct rules filter = {.count = 0}, *r = &filter;
+  load(r, NUMBER);
 #ifdef SYS_setrlimit
-  if_not_skip(&r, SYS_setrlimit, 4);
-  load(&r, low(0));
-  if_not_skip(&r, RLIMIT_RTTIME, 1);
-  answer(&r, ERRNO(EPERM));
-  answer(&r, ALLOW);
+  if_not_skip(r, SYS_setrlimit, 4);
+  load(r, low(0));
+  if_not_skip(r, RLIMIT_RTTIME, 1);
+  answer(r, ERRNO(EPERM));
+  answer(r, ALLOW);
 #endif
-  if_not_skip(&r, SYS_prlimit64, 8);
-  load(&r, low(1));
-  if_not_skip(&r, RLIMIT_RTTIME, 5);
-  load(&r, low(2));
-  if_not_skip(&r, 0, 2);
-  load(&r, high(2));
-  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-  answer(&r, ERRNO(EPERM));
-  answer(&r, ALLOW);
-  answer(&r, ALLOW);
-  struct sock_fprog program = {.len = r.count, .filter = r.code};
-  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+  if_not_skip(r, SYS_prlimit64, 8);
+  load(r, low(1));
+  if_not_skip(r, RLIMIT_RTTIME, 5);
+  load(r, low(2));
+  if_not_skip(r, 0, 2);
+  load(r, high(2));
+  rule(r, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+  answer(r, ERRNO(EPERM));
+  answer(r, ALLOW);
+  return install(r);
 }

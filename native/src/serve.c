@@ -137,13 +137,14 @@ static noreturn void child_run(const struct exec_request *r, uint32_t id, int in
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   signal(SIGPIPE, SIG_DFL);
-  if (r->flags & (EXEC_PACK | EXEC_UNPACK)) { /* our own code, so no seccomp list; its mark makes it killable */
+  if (r->flags & (EXEC_PACK | EXEC_UNPACK)) { /* our own code */
     child_limits(cfg, id);
+    if (seccomp_fix_mark() < 0) child_say("seccomp", errno);
     _exit(r->flags & EXEC_PACK ? archive_pack(r->argv[0], r->flags & EXEC_LAYER ? files : NULL) : archive_unpack(r->argv[0], (r->flags & EXEC_LAYER) != 0));
   }
   if (fchdir(directory) < 0) child_say(r->cwd, errno);
   child_limits(cfg, id);
-  if (seccomp_install() < 0) child_say("seccomp", errno);
+  if (seccomp_fix_mark() < 0) child_say("seccomp", errno);
   extern char **environ;
   environ = r->envp;
   execvp(r->argv[0], r->argv);
@@ -169,6 +170,7 @@ static void command_start(uint32_t id, const struct exec_request *r) {
   int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, slave = -1, master = -1, directory = -1;
   const char *failed = "pipe";
   int builtin = (r->flags & (EXEC_PACK | EXEC_UNPACK)) != 0;
+  if (!builtin && cfg->view == VIEW_LAYER) bad_frame("a layer runs no commands");
   if (!builtin && (failed = r->cwd, directory = open(r->cwd, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) goto failure;
   failed = "pipe";
   if (r->flags & EXEC_PTY) {
@@ -341,7 +343,8 @@ static int commands_step(void) {
 
 static int memory_step(void) {
   int64_t now = now_ms();
-  if (waitpid(-1, NULL, WNOHANG | WNOWAIT) < 0 && errno == ECHILD && !commands) return -1;
+  siginfo_t info;
+  if (!commands && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) return -1; /* nothing runs */
   if (memory_due_known && now < memory_due) return (int)(memory_due - now);
   uint32_t tag;
   int count = 0, wait = memory_watch(cfg, files, &tag, &count);

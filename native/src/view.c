@@ -25,8 +25,7 @@
 /* Files of /etc that programs need and that hold nothing of the host's owner. */
 static const char *const etc_files[] = {
   "ld.so.cache", "ld.so.conf", "nsswitch.conf", "protocols", "services", "localtime", "timezone", "mime.types", "magic",
-  "bash.bashrc", "profile", "inputrc", "shells", "os-release", "debian_version", "login.defs", "host.conf", "gai.conf",
-  "locale.alias", "ca-certificates.conf", "manpath.config", "ethertypes", "rpc",
+  "bash.bashrc", "profile", "inputrc", "shells", "os-release", "debian_version", "host.conf", "gai.conf", "locale.alias",
 };
 static const char *const etc_directories[] = {
   "alternatives", "ld.so.conf.d", "ssl/certs", "ca-certificates", "pki/tls/certs", "pki/ca-trust/extracted", "fonts",
@@ -121,7 +120,8 @@ static int etc_tree(const struct config *config) {
     struct stat st;
     snprintf(path, sizeof path, "/etc/%s", etc_directories[i]);
     if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode)) continue;
-    int tree = protected_tree(path, RDONLY);
+    int tree = tree_open(path); /* made read-only together with all of /etc, below */
+    if (tree < 0) fail("open %s: %m", path);
     snprintf(path, sizeof path, BASE "/etc/%s", etc_directories[i]);
     folders(path, 0755);
     attach(tree, path);

@@ -14,7 +14,7 @@ export interface SandboxLimits {
 export interface SandboxOptions {
   backend?: string;
   /**
-   * true: outbound network through a user-mode stack (slirp4netns or pasta, which must be installed); the host's own and
+   * true: outbound network through a user-mode stack (slirp4netns, which must be installed); the host's own and
    * private addresses stay unreachable. "host": the host's network as it is, with its loopback services; warned of.
    * Default false.
    */

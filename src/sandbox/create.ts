@@ -21,8 +21,7 @@ export const SANDBOX_BACKENDS = ["local", "plain"] as const;
 export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const backend = options.backend ?? "local";
   if (backend === "plain") {
-    warnPlain("the backend plain was chosen");
-    return plain(options);
+    return plain(options, "the backend plain was chosen");
   }
   if (backend !== "local") {
     throw new LachesisError(
@@ -54,14 +53,15 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
         { cause: error },
       );
     }
-    warnPlain(probe.reason);
-    return plain(options);
+    return plain(options, probe.reason);
   }
 }
 
-async function plain(options: SandboxOptions): Promise<Sandbox> {
+async function plain(options: SandboxOptions, why: string): Promise<Sandbox> {
   const { createPlainSandbox } = await import("./plain/index.ts");
-  return createPlainSandbox(options);
+  const sandbox = await createPlainSandbox(options);
+  warnPlain(why);
+  return sandbox;
 }
 
 const warned = new Set<string>();

@@ -93,6 +93,11 @@ export class HelperConnection {
     this.#stdin.write(frame(T.config, 0, config));
   }
 
+  /** Process id of the launcher, which holds the namespaces' descriptors when there is a user-mode network. */
+  get launcherPid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get failed(): LachesisError | null {
     return this.#error;
   }

@@ -1,6 +1,5 @@
 /**
- * Outbound network through a user-mode stack (slirp4netns or pasta) that attaches to the sandbox's network namespace
- * from outside. Routes that refuse private addresses were set before by the helper, and commands can't change them.
+ * Outbound network through a user-mode stack (slirp4netns) that attaches to the sandbox's network namespace from outside. Routes that refuse private addresses were set before by the helper, and commands can't change them.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -10,11 +9,6 @@ import type { HelperConnection } from "./connection.ts";
 
 /** The name server inside a user-mode network. */
 export const RESOLVER = "10.0.2.3";
-
-export interface NetworkProgram {
-  kind: "slirp4netns" | "pasta";
-  path: string;
-}
 
 function find(name: string): string | null {
   for (const directory of (process.env.PATH ?? "/usr/bin:/bin").split(":")) {
@@ -30,49 +24,44 @@ function find(name: string): string | null {
 }
 
 /** The installed program; throws `missing_dependency` with what to install. */
-export function networkProgram(): NetworkProgram {
-  const slirp = find("slirp4netns");
-  if (slirp) return { kind: "slirp4netns", path: slirp };
-  const pasta = find("pasta");
-  if (pasta) return { kind: "pasta", path: pasta };
+export function networkProgram(): string {
+  const path = find("slirp4netns");
+  if (path) return path;
   throw new LachesisError(
     "missing_dependency",
-    'A sandbox with network needs a user-mode network stack, and neither slirp4netns nor pasta is installed. Install one ("apt-get install slirp4netns" or "apt-get install passt"), or set allow_network to false.',
+    'A sandbox with network needs slirp4netns, which is not installed. Install it ("apt-get install slirp4netns"), or set allow_network to false.',
   );
 }
 
-/** Starts the stack and waits until it is up. It ends with the sandbox. */
-export async function attachNetwork(program: NetworkProgram, connection: HelperConnection): Promise<void> {
-  const pid = connection.hostPid;
-  const child = program.kind === "slirp4netns" ? startSlirp(program.path, pid) : startPasta(program.path, pid);
+/** Starts the stack and waits until it is up. It ends with the sandbox, or with this process. */
+export async function attachNetwork(path: string, connection: HelperConnection): Promise<void> {
+  const child = startSlirp(path, connection.launcherPid);
   void connection.closed.then(() => child.kill("SIGKILL"));
   let text = "";
   child.stderr?.on("data", (chunk: Buffer) => {
     if (text.length < 2000) text += chunk.toString();
   });
-  await new Promise<void>((resolve, reject) => {
-    const fail = (why: string) =>
-      reject(
-        new LachesisError(
-          "sandbox_create",
-          `The network of the sandbox could not be made: ${program.kind} ${why} ${text.trim()}`.trim(),
-        ),
-      );
-    const timer = setTimeout(() => {
-      child.kill("SIGKILL");
-      fail("did not get ready in 10 s.");
-    }, 10_000);
-    child.once("error", (error) => fail(errorMessage(error)));
-    child.once("exit", (code) => {
-      clearTimeout(timer);
-      fail(`ended with code ${code}.`);
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const fail = (why: string) =>
+        reject(
+          new LachesisError(
+            "sandbox_create",
+            `The network of the sandbox could not be made: slirp4netns ${why} ${text.trim()}`.trim(),
+          ),
+        );
+      timer = setTimeout(() => fail("did not get ready in 10 s."), 10_000);
+      child.once("error", (error) => fail(errorMessage(error)));
+      child.once("exit", (code) => fail(`ended with code ${code}.`));
+      child.stdio[3]?.once("data", () => resolve());
     });
-    const ready = child.stdio[3];
-    ready?.once("data", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
   child.unref();
 }
 
@@ -86,36 +75,11 @@ function startSlirp(path: string, pid: number): ChildProcess {
       "--disable-host-loopback",
       "--ready-fd=3",
       "--exit-fd=4",
-      `--userns-path=/proc/${pid}/ns/user`,
+      `--userns-path=/proc/${pid}/fd/0`,
       "--netns-type=path",
-      `/proc/${pid}/ns/net`,
+      `/proc/${pid}/fd/1`,
       "tap0",
     ],
     { stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"], env: {}, detached: true },
-  );
-}
-
-function startPasta(path: string, pid: number): ChildProcess {
-  const script = 'exec 3>&-; exec "$@"';
-  void script;
-  return spawn(
-    path,
-    [
-      "--foreground",
-      "--config-net",
-      "--ipv4-only",
-      "--address=10.0.2.100",
-      "--netmask=24",
-      "--gateway=10.0.2.2",
-      `--dns-forward=${RESOLVER}`,
-      "--no-map-gw",
-      "--tcp-ports=none",
-      "--udp-ports=none",
-      "--tcp-ns=none",
-      "--udp-ns=none",
-      `--userns=/proc/${pid}/ns/user`,
-      `--netns=/proc/${pid}/ns/net`,
-    ],
-    { stdio: ["ignore", "ignore", "pipe", "pipe"], env: {}, detached: true },
   );
 }

@@ -37,8 +37,7 @@ async function trySandbox(): Promise<string | null> {
 
 function networkCheck(): SandboxCheck {
   try {
-    const { kind, path } = networkProgram();
-    return { name: "network", ok: true, detail: `allow_network uses ${kind}: ${path}` };
+    return { name: "network", ok: true, detail: `allow_network uses ${networkProgram()}` };
   } catch (error) {
     return { name: "network", ok: false, detail: errorMessage(error) };
   }
