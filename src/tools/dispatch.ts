@@ -15,6 +15,7 @@ import { prepareArguments } from "./arguments.ts";
 import { CallOrder } from "./call-order.ts";
 import type { Tool } from "./contract.ts";
 import { endsRollout } from "./fatal.ts";
+import { withoutSecrets } from "./redaction.ts";
 import type { ResultBudget, SizedResult } from "./result-budget.ts";
 import type { RolloutTools } from "./rollout-context.ts";
 import { toolSchemas } from "./schemas.ts";
@@ -124,6 +125,7 @@ export function createToolHandler(options: ToolHandlerOptions): ToolHandler {
     let result: string | object;
     try {
       result = await run(tool, prepared.args, call, signal);
+      if (context.settings.redact_tool_output) result = withoutSecrets(result);
     } catch (thrown) {
       const error = toLachesisError(thrown, "tool_failed");
       const fatal = context.fatal ?? (endsRollout(error) ? error : null);
