@@ -92,7 +92,8 @@ export async function runEvaluation(
     totals.rollout(record);
   };
   await runAll({ next, run, concurrency: () => settings.concurrency, control });
-  if (control.cancelled) throw control.cancelled;
+  // Numbers of a part of the attempts would look like numbers of all.
+  if (control.stopped) throw control.stopped;
   return evalMetrics(records.map(attemptOf), { attempts, ...(options.pass && { pass: options.pass }) });
 }
 

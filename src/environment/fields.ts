@@ -34,7 +34,7 @@ const runFields = {
     .number()
     .refine((value) => value === -1 || value > 0, "must be −1 or more than 0")
     .default(600)
-    .describe("Seconds that a group may take; −1 is no limit"),
+    .describe("Seconds that one try of a rollout may take before it is ended and made again; −1 is no limit"),
   rollout_retries: z.int().min(0).default(2).describe("How often an aborted rollout is tried again"),
   max_error_rate: z
     .number()

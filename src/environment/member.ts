@@ -66,9 +66,15 @@ export async function runMember(
     if (trajectory === null) return null;
     const end = { trajectory, tries, startedAt, totalMs: clock.now() - started, metrics: measuredMeans(values) };
     const { outcome } = trajectory;
-    if (outcome.kind !== "aborted") return end;
+    if (outcome.kind !== "aborted") {
+      control.ended(outcome);
+      return end;
+    }
     if (endsRun(outcome)) control.stopNew(new LachesisError(outcome.error.code, outcome.error.message));
-    if (!outcome.error.retryable || tries > options.rolloutRetries || control.stopped) return end;
+    if (!outcome.error.retryable || tries > options.rolloutRetries || control.stopped) {
+      control.ended(outcome);
+      return end;
+    }
     const { id, itemId, groupId } = identity;
     options.onRetry({
       type: "retry",

@@ -52,7 +52,10 @@ export async function runProcess(
 }
 
 /** The items whose groups are not finished yet, of the first `steps`; −1 is all. */
-export function unfinishedItems({ env, recorder }: OpenRun, steps: number): () => Promise<NamedItem<unknown> | null> {
+export function unfinishedItems(
+  { env, recorder, totals, config }: OpenRun,
+  steps: number,
+): () => Promise<NamedItem<unknown> | null> {
   const names = new ItemNames();
   let given = 0;
   let ended = false;
@@ -61,6 +64,9 @@ export function unfinishedItems({ env, recorder }: OpenRun, steps: number): () =
       const item: unknown = await env.getNextItem();
       if (item === null || item === undefined) {
         ended = true;
+        // Fewer items than steps: what is shown as planned is what there is.
+        totals.plannedGroups = given;
+        totals.planned = given * config.group_size;
         return null;
       }
       given++;

@@ -3,13 +3,18 @@
  * what is in flight as well. Every try of a rollout has a signal of its own below the run's, kept in a plain set, because
  * thousands of them live at once.
  */
-import type { LachesisError } from "../core/index.ts";
+import { LachesisError } from "../core/index.ts";
+import type { Outcome } from "../evaluation/index.ts";
+
+const UNREACHABLE_ROLLOUTS = 32;
 
 export class RunControl {
   readonly #live = new Set<AbortController>();
   #stopped: LachesisError | null = null;
   #cancelled: LachesisError | null = null;
   readonly #onStop = new Set<() => void>();
+  /** Rollouts in a row that ended without a connection. */
+  #unreachable = 0;
 
   /** Why nothing new is started, or null. */
   get stopped(): LachesisError | null {
@@ -19,6 +24,19 @@ export class RunControl {
   /** Why everything was ended, or null. */
   get cancelled(): LachesisError | null {
     return this.#cancelled;
+  }
+
+  /**
+   * Told how each rollout ended. When nothing but broken connections came for a while, the server is gone, and going on
+   * would only use up the items.
+   */
+  ended(outcome: Outcome): void {
+    if (outcome.kind !== "aborted" || outcome.error.code !== "connection") {
+      this.#unreachable = 0;
+    } else if (++this.#unreachable >= UNREACHABLE_ROLLOUTS) {
+      const message = `No inference server could be reached by the last ${this.#unreachable} rollouts. ${outcome.error.message}`;
+      this.stopNew(new LachesisError("connection", message));
+    }
   }
 
   /** The first reason is kept. */

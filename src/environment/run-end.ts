@@ -12,6 +12,7 @@ import type { RunTotals } from "./run-totals.ts";
 const ADVICE: Partial<Record<LachesisError["code"], string>> = {
   auth: "Set the server's key in the environment or in .env (`lachesis doctor` names the variable), or --openai.api_key.",
   model_not_found: "Name a model that the server has: --openai.model_name (its /v1/models lists them).",
+  connection: "See that the server runs and that --openai.base_url is right (`lachesis doctor` asks it).",
   sandbox_unavailable: "`lachesis doctor` says what this machine lacks for isolated sandboxes.",
 };
 

@@ -4,7 +4,6 @@
  */
 import { copyFile, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { stringify } from "yaml";
 import type { EvalMetrics } from "./eval-metrics.ts";
 import { writeAtomically } from "./run-directory.ts";
 import { textTable } from "./text-table.ts";
@@ -36,6 +35,8 @@ export async function writeMetrics(directory: string, log: EvaluateLog): Promise
 
 /** The configuration that the evaluation ran with, without secrets. */
 export async function writeEvaluateConfig(directory: string, config: Record<string, unknown>): Promise<void> {
+  // Loaded late: it is needed once, and every start would pay for it.
+  const { stringify } = await import("yaml");
   await writeAtomically(join(directory, "evaluate_config.yaml"), stringify(config));
 }
 

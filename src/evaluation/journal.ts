@@ -47,10 +47,15 @@ export async function readJournal(path: string): Promise<JournalState> {
   return state;
 }
 
-/** Forgets the rollouts that were aborted because the run had to stop, and their groups. */
+/**
+ * Forgets the rollouts that were aborted because the run had to stop, and those at the end that no server could be
+ * reached for, with their groups: going on means making them.
+ */
 export function dropStopped(state: JournalState): void {
-  for (const [id, record] of state.rollouts) {
-    if (!endsRun(record.outcome)) continue;
+  let atEnd = true;
+  for (const [id, record] of [...state.rollouts].reverse()) {
+    atEnd &&= record.outcome.kind === "aborted" && record.outcome.error.code === "connection";
+    if (!atEnd && !endsRun(record.outcome)) continue;
     state.rollouts.delete(id);
     if (state.groups.get(record.group_id)?.status === "filtered") state.groups.delete(record.group_id);
   }
