@@ -11,9 +11,9 @@
 export const CONTENT_SCRIPT = `f=$1 p=$2 c=$3
 shift 3
 if command -v rg >/dev/null 2>&1; then
-  a=(--json --no-config --no-ignore --hidden --glob '!**/.*/**' --engine auto -C "$c" -e "$p")
+  a=(--json --no-config --no-ignore --hidden --sort path --engine auto -C "$c" -e "$p")
   for g; do a+=(--glob "$g"); done
-  exec rg "\${a[@]}" -- "\${f:-./}"
+  exec rg "\${a[@]}" --glob '!**/.*/**' -- "\${f:-./}"
 fi
 export LC_ALL=C
 if printf 1 | grep -qP '\\d' 2>/dev/null; then m=-P; else m=-E; fi
