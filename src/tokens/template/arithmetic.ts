@@ -79,7 +79,7 @@ export function numeric(operator: Operator, a: Int | PyFloat, b: Int | PyFloat):
   if (a instanceof PyFloat || b instanceof PyFloat) return floats(operator, toFloat(a), toFloat(b));
   if (operator === "/") {
     if (Number(b) === 0) throw new PyError("ZeroDivisionError", "division by zero");
-    return new PyFloat(Number(a) / Number(b));
+    return new PyFloat(toFloat(a) / toFloat(b));
   }
   if (operator === "**" && Number(b) < 0) return floats(operator, Number(a), Number(b));
   return integers(operator, a, b);

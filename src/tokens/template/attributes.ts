@@ -3,15 +3,18 @@
  * the dot, a key before an attribute for the brackets; names with an underscore and methods that change something are hidden.
  */
 import { dictMethod, listMethod, numberAttribute, tupleMethod } from "./collection-methods.ts";
+import { escapeHtml } from "./html.ts";
 import { repr } from "./print.ts";
 import { bind } from "./signature.ts";
 import { indexOf } from "./slices.ts";
 import { formatText } from "./str-format.ts";
 import { strMethod } from "./str-methods.ts";
 import {
+  type Arguments,
   GroupTuple,
   isNumber,
   isText,
+  iterate,
   Markup,
   Namespace,
   PyDict,
@@ -81,10 +84,7 @@ function attributeOf(object: Value, name: string): Value | undefined {
   if (isText(object)) {
     const method = formatMethod(textOf(object), name) ?? strMethod(textOf(object), name);
     if (method === undefined || typeof object === "string") return method;
-    return new PyFunction(name, (args) => {
-      const result = method.call(args);
-      return typeof result === "string" ? new Markup(result) : result;
-    });
+    return new PyFunction(name, (args) => marked(method.call(escapedArguments(name, args))));
   }
   if (object instanceof PyDict) return dictMethod(object, name);
   if (Array.isArray(object)) return listMethod(object, name);
@@ -97,6 +97,23 @@ function attributeOf(object: Value, name: string): Value | undefined {
   if (object instanceof PyRange && (name === "start" || name === "stop" || name === "step")) return object[name];
   if (object instanceof PyView && name === "mapping") return object.dict;
   return isNumber(object) ? numberAttribute(object, name) : undefined;
+}
+
+/** Safe text stays safe through its methods. */
+function marked(value: Value): Value {
+  if (typeof value === "string") return new Markup(value);
+  if (Array.isArray(value)) return value.map(marked);
+  return value instanceof PyTuple ? new PyTuple(value.items.map(marked)) : value;
+}
+
+/** What these methods of safe text put in is escaped first. */
+function escapedArguments(name: string, args: Arguments): Arguments {
+  const safe = (value: Value): Value => (typeof value === "string" ? escapeHtml(value) : value);
+  const { positional, named } = args;
+  if (name === "replace")
+    return { positional: positional.map((value, index) => (index === 1 ? safe(value) : value)), named };
+  if (name === "join") return { positional: positional.map((items) => [...iterate(items)].map(safe)), named };
+  return args;
 }
 
 /** `str.format` looks attributes up, and so stands here and not with the other methods. */

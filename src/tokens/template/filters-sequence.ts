@@ -195,7 +195,7 @@ const isReversible = (value: Value): boolean =>
   value instanceof PyRange;
 
 function reversed(value: Value): Value[] {
-  if (value instanceof Undefined) throw typeError("'Undefined' object is not reversible");
+  if (value instanceof Undefined) return [];
   if (!isReversible(value)) {
     if (value instanceof PyIterator || value instanceof Markup) {
       throw typeError(`'${typeName(value)}' object is not reversible`);

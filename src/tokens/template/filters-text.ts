@@ -3,7 +3,7 @@ import { capitalize, filterTitle } from "./characters.ts";
 import type { Filter } from "./filters.ts";
 import { escapeHtml } from "./html.ts";
 import { formatPercent } from "./percent-format.ts";
-import { repr, str } from "./print.ts";
+import { repr, sortedRepr, str } from "./print.ts";
 import { bind, textArgument, wholeNumber } from "./signature.ts";
 import { replaceText, stripChars, strMethod } from "./str-methods.ts";
 import { SPACE_CLASS, splitWords, trim } from "./text-space.ts";
@@ -131,7 +131,7 @@ export const textFilters: Record<string, Filter> = {
   },
   pprint: (value, args) => {
     bind("pprint", args, []);
-    const text = repr(value);
+    const text = sortedRepr(value);
     if (text.length > 80) {
       throw new PyError(
         "TemplateRuntimeError",
@@ -181,6 +181,7 @@ function indent(value: Value, width: Value, first: boolean, blank: boolean): Val
 }
 
 function truncate(value: Value, length: number, killWords: boolean, end: string, leeway: number): Value {
+  if (value instanceof Undefined) return value;
   const text = requireText("truncate", value);
   const endLength = codePointLength(end);
   if (length < endLength) {

@@ -66,8 +66,11 @@ export function globalFunctions(now: () => Date): Map<string, Value> {
     (name) => (name === "fromkeys" ? fromKeys : undefined),
     (args) => dictOf("dict", args),
   );
+  // What `self` would give are the template's blocks, which chat templates have no use for.
+  const self = new PyObject("TemplateReference", () => undefined);
   return new Map([
     ["dict", dict],
+    ["self", self],
     ...functions.map(([name, call]): [string, Value] => [name, new PyFunction(name, call)]),
   ]);
 }

@@ -85,7 +85,13 @@ class Lexer {
     if (kept !== "") this.#tokens.push({ type: "data", value: kept, line: this.#line });
   }
 
+  /** Where the source ends right after the beginning of a comment or of raw text, jinja2 does not complain. */
+  get #atEnd(): boolean {
+    return this.#at >= this.#source.length;
+  }
+
   #comment(): void {
+    if (this.#atEnd) return;
     COMMENT_END.lastIndex = this.#at;
     const end = COMMENT_END.exec(this.#source);
     if (end === null) throw syntaxError("Missing end of comment tag", this.#line);
@@ -93,6 +99,7 @@ class Lexer {
   }
 
   #raw(): void {
+    if (this.#atEnd) return;
     RAW_END.lastIndex = this.#at;
     const end = RAW_END.exec(this.#source);
     if (end === null) throw syntaxError("Missing end of raw directive", this.#line);

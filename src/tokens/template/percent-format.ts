@@ -1,7 +1,7 @@
 /** `text % values`. */
 import { formatValue } from "./format-spec.ts";
 import { escapeHtml } from "./html.ts";
-import { repr, str } from "./print.ts";
+import { ascii, repr, str } from "./print.ts";
 import {
   codePointLength,
   isInt,
@@ -95,7 +95,7 @@ class PercentFormat {
       case "s":
       case "r":
       case "a": {
-        const shown = type === "s" ? str(value) : repr(value);
+        const shown = type === "s" ? str(value) : type === "a" ? ascii(value) : repr(value);
         const text = this.#safe && !(value instanceof Markup) ? escapeHtml(shown) : shown;
         return precision === null ? text : [...text].slice(0, precision).join("");
       }

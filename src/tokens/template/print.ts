@@ -1,4 +1,5 @@
 /** Python's `str` and `repr`. */
+import { compareTexts } from "./compare.ts";
 import {
   codePoints,
   Markup,
@@ -69,6 +70,17 @@ export function floatRepr(value: number): string {
   return text.includes(".") ? text : `${text}.0`;
 }
 
+/** `pprint`'s form: `repr` with the keys of dicts sorted. */
+export function sortedRepr(value: Value): string {
+  if (Array.isArray(value)) return `[${value.map(sortedRepr).join(", ")}]`;
+  if (!(value instanceof PyDict)) return repr(value);
+  const entries = [...value.entries()].sort(([a], [b]) => {
+    const [left, right] = [a, b].map((key) => (typeof key === "string" ? key : repr(key))) as [string, string];
+    return compareTexts(left, right);
+  });
+  return `{${entries.map(([key, item]) => `${repr(key)}: ${sortedRepr(item)}`).join(", ")}}`;
+}
+
 const ESCAPES: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
 /** What Python's isprintable refuses: categories C and Z, the space apart. */
 const UNPRINTABLE = /[\p{C}\p{Z}]/v;
@@ -83,6 +95,13 @@ function textRepr(text: string): string {
     else result += char;
   }
   return result + quote;
+}
+
+/** `repr` with everything outside ASCII escaped. */
+export function ascii(value: Value): string {
+  let result = "";
+  for (const char of repr(value)) result += char < "\x80" ? char : escapedCode(char.codePointAt(0)!);
+  return result;
 }
 
 function escapedCode(code: number): string {

@@ -29,7 +29,7 @@ export class Slice {
   }
 }
 
-/** `object[slice]`, where what cannot be sliced gives undefined, as jinja2's subscripts do. */
+/** `object[slice]`; unlike other subscripts, jinja2 leaves it to Python, which raises TypeError. */
 export function sliceOf(object: Value, slice: Slice): Value {
   if (object instanceof Undefined) throw object.fail();
   if (isText(object)) {
@@ -49,8 +49,8 @@ export function sliceOf(object: Value, slice: Slice): Value {
     const first = chosen[0] ?? 0;
     return new PyRange(first, first + chosen.length * object.step * step, object.step * step);
   }
-  const what = object instanceof PyDict ? "dict" : typeName(object);
-  return new Undefined(`${what} object has no element slice`);
+  if (object instanceof PyDict) throw typeError("unhashable type: 'slice'");
+  throw typeError(`'${typeName(object)}' object is not subscriptable`);
 }
 
 function indices(slice: Slice, length: number): number[] {

@@ -1,6 +1,6 @@
 /** `str.format`: replacement fields with attributes, items, conversions and nested format specifications. */
 import { formatValue } from "./format-spec.ts";
-import { repr, str } from "./print.ts";
+import { ascii, repr, str } from "./print.ts";
 import { type Arguments, PyError, Undefined, type Value, valueError } from "./values.ts";
 
 /** How `{0.name}` and `{0[key]}` are looked up: by the sandbox's rules. */
@@ -50,7 +50,8 @@ class Formatter {
     const match = /^((?:[^[\]!:{}]|\[[^\]]*\])*)(?:!([\s\S]))?(?::([\s\S]*))?$/.exec(field);
     if (match === null) throw valueError(`invalid replacement field '${field}'`);
     let value = this.#value(match[1]!);
-    if (match[2] === "r" || match[2] === "a") value = repr(value);
+    if (match[2] === "r") value = repr(value);
+    else if (match[2] === "a") value = ascii(value);
     else if (match[2] === "s") value = str(value);
     else if (match[2] !== undefined) throw valueError(`Unknown conversion specifier '${match[2]}'`);
     return formatValue(value, this.format(match[3] ?? "", depth - 1));
