@@ -23,8 +23,8 @@ export class TextStream {
     if (this.matched !== null) return true;
     this.#pending.push(token);
     const decoded = this.#decode(this.#pending);
-    // Four bytes make the longest character: what still looks broken then is broken.
-    if (decoded.endsWith("\uFFFD") && this.#pending.length < 4) return false;
+    // Perhaps a character whose other bytes are still to come. A broken one waits for the next whole one.
+    if (decoded.endsWith("\uFFFD")) return false;
     this.#pending = [];
     return this.#append(decoded);
   }
