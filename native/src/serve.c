@@ -32,7 +32,7 @@ struct command {
   uint64_t max, sent[2];
   struct buffer input;
   int input_ended, pty, wide[2];
-  int64_t deadline, drain_until, give_up;
+  int64_t deadline, drain_until, give_up, quiet_until;
   int ended, status, flags, killing, reported;
   struct command *next;
 };
@@ -263,7 +263,11 @@ static void command_output(struct command *c, int stream) {
   unsigned char *p = buffer_reserve(&out_buffer, FRAME_HEADER + CHUNK);
   ssize_t n = read(*fd, p + FRAME_HEADER, CHUNK);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n <= 0) { close_fd(fd); return; } /* a terminal without users reads as EIO */
+  if (n <= 0 && c->pty && !c->ended) { /* nobody has it open now; closing it would hang the command up */
+    c->quiet_until = now_ms() + 50;
+    return;
+  }
+  if (n <= 0) { close_fd(fd); return; }
   uint64_t left = c->max - c->sent[stream];
   if ((uint64_t)n > left) { n = (ssize_t)left; c->flags |= STATUS_TRUNCATED; }
   c->sent[stream] += (uint64_t)n;
@@ -313,6 +317,8 @@ static int commands_step(void) {
       if (now >= c->deadline) { c->flags |= STATUS_TIMED_OUT; command_kill(c); }
       else if (c->deadline < due) due = c->deadline;
     }
+    if (c->quiet_until && (c->ended || now >= c->quiet_until)) c->quiet_until = 0;
+    if (c->quiet_until && c->quiet_until < due) due = c->quiet_until;
     if (c->killing && !c->reported) {
       if (tree_kill(c->id) > 0 && now < c->give_up) { due = now + 1; link = &c->next; continue; }
       c->killing = c->ended ? 0 : 1;
@@ -650,7 +656,7 @@ noreturn void serve(const struct config *config, const struct store *store) {
     watch(&count, signals, POLLIN);
     for (int i = 0; i < listener_count; i++) watch(&count, listeners[i], readable && buffer_length(&out_buffer) < OUTPUT_HIGH / 2 ? POLLIN : 0);
     for (struct command *c = commands; c; c = c->next) {
-      watch(&count, readable || c->reported ? c->out : -1, POLLIN);
+      watch(&count, (readable || c->reported) && !c->quiet_until ? c->out : -1, POLLIN);
       watch(&count, readable || c->reported ? c->err : -1, POLLIN);
       watch(&count, buffer_length(&c->input) ? c->in : -1, POLLOUT);
     }

@@ -34,7 +34,7 @@ it("commands run while a bomb goes on", async () => {
 
 it("endless output is cut at the limit while the command goes on", async () => {
   const box = await make({});
-  const result = await box.exec("head -c 10G /dev/zero; echo done >&2", { maxBytes: 1_000_000, encoding: "buffer" });
+  const result = await box.exec("head -c 2G /dev/zero; echo done >&2", { maxBytes: 1_000_000, encoding: "buffer" });
   expect(result).toMatchObject({ exitCode: 0, truncated: true });
   expect(result.stdout.length).toBe(1_000_000);
   expect(Buffer.from(result.stderr).toString()).toBe("done\n");

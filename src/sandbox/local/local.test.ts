@@ -162,10 +162,15 @@ describe("spawn", () => {
     expect(await process.exited).toEqual({ exitCode: null, signal: 2 });
   });
 
-  it("ends a terminal's input", async () => {
-    const process = await sandbox.spawn("cat", { pty: { rows: 24, cols: 80 } });
-    await process.closeStdin();
-    expect(await process.exited).toEqual({ exitCode: 0, signal: null });
+  it("ends a terminal's input, and does not hang up on a command that closes its end first", async () => {
+    for (let round = 0; round < 5; round++) {
+      const process = await sandbox.spawn("exec <&- >&- 2>&-; sleep 0.1; exit 7", { pty: { rows: 24, cols: 80 } });
+      await process.closeStdin();
+      expect(await process.exited).toEqual({ exitCode: 7, signal: null });
+      const cat = await sandbox.spawn(["cat"], { pty: { rows: 24, cols: 80 } });
+      await cat.closeStdin();
+      expect(await cat.exited).toEqual({ exitCode: 0, signal: null });
+    }
   });
 
   it("kills all that it started", async () => {

@@ -115,7 +115,7 @@ describe("a hostile sandbox", () => {
     const swapping = await sandbox.spawn(
       "while :; do mv swap/a swap/b; ln -s /etc swap/a; rm swap/a; mv swap/b swap/a; done 2>/dev/null",
     );
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < 4; round++) {
       const out = join(host, `round${round}`);
       await sandbox.download("swap", out).catch(() => {});
       const all = execFileSync("find", [out, "(", "-type", "l", "-o", "-name", "passwd", ")"], { encoding: "utf8" });
