@@ -66,9 +66,9 @@ def render(tok: PreTrainedTokenizerFast, messages: list, template: str | None, o
         return None
 
 
-def write(path: Path, value) -> None:
+def write(path: Path, value, ascii: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+    path.write_text(json.dumps(value, ensure_ascii=ascii, separators=(",", ":")), encoding="utf-8")
     print(path, path.stat().st_size)
 
 
@@ -93,7 +93,7 @@ def make_own(folder: Path) -> None:
             write(folder / f"{name}.golden.json", {"tokenizer": tokenizer, "config": config, **cases})
     small = [{"template": template, "text": render(plain, MESSAGES, template, DATA)} for template in own_templates()]
     small = [case for case in small if " at 0x" not in (case["text"] or "")]
-    write(folder / "templates.golden.json", {"messages": json.dumps(MESSAGES), "data": json.dumps(DATA), "cases": small})
+    write(folder / "templates.golden.json", {"messages": json.dumps(MESSAGES), "data": json.dumps(DATA), "cases": small}, ascii=True)
 
 
 def fetch(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -159,6 +159,10 @@ class Translator {
         return "(?![^\\n])";
       case "\\":
         return this.#escape(flags);
+      case "*":
+      case "+":
+      case "?":
+        throw this.#fault("nothing to repeat");
       default:
         return literal(char, flags.ignoreCase);
     }
