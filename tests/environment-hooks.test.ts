@@ -113,6 +113,33 @@ test("typed outcomes, components and turn rewards reach the group", async () => 
   });
 });
 
+test("a judge has a server of its own, and one that fails makes nothing a 0", async () => {
+  class Judged extends TwoItems {
+    override async computeReward({ id }: { id: string }): Promise<RewardValue> {
+      const messages = [{ role: "user" as const, content: `judge ${id}` }];
+      const { choices } = await this.server.chatCompletion({ messages });
+      return Number(textOf(choices[0]!.message.content));
+    }
+  }
+  const judge = await startOpenAIServer((request) =>
+    firstMessage(request).endsWith("a") ? says("0.5") : refuses(500, "x"),
+  );
+  try {
+    const config = { base_url: judge.baseUrl, model_name: "judge", max_retries: 0, health_check: false };
+    const { code, lines } = await run(Judged, { judge: config });
+    expect(code).toBe(1);
+    expect(scoresOf(lines("groups.jsonl"))).toEqual({ a: [0.5, 0.5] });
+    const judged = lines("journal.jsonl").filter((line) => line.type === "rollout" && line.item_id === "b");
+    expect(judged.map((line) => line.outcome)).toEqual([
+      expect.objectContaining({ kind: "unscored", reason: "reward_error" }),
+      expect.objectContaining({ kind: "unscored", reason: "reward_error" }),
+    ]);
+    expect(judge.requests.every(({ body }) => body.model === "judge")).toBe(true);
+  } finally {
+    await judge.stop();
+  }
+});
+
 test("the workspace hook runs before the agent, the verdict after it, and both see the same sandbox", async () => {
   class Workspace extends TwoItems {
     override async setupTrajectoryWorkspace(item: { id: string }, id: string, ctx: ToolContext) {

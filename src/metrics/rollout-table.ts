@@ -21,7 +21,7 @@ export interface TableGroup {
 
 /** The text, cut to so many characters and marked with `...`. */
 export function cutText(text: string, most: number): string {
-  const characters = text.length > most ? [...text.slice(0, most * 2)] : [];
+  const characters = text.length > most ? [...text.slice(0, most * 2 + 2)] : [];
   return characters.length > most ? `${characters.slice(0, most).join("")}...` : text;
 }
 

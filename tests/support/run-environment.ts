@@ -9,6 +9,7 @@ export interface RunSettings {
   mode?: "process" | "evaluate";
   env?: Record<string, unknown>;
   openai: Record<string, unknown>;
+  judge?: Record<string, unknown>;
   runDir?: string;
   resume?: boolean;
   signal?: AbortSignal;
@@ -37,6 +38,7 @@ export async function runEnvironment(Env: EnvClass, settings: RunSettings): Prom
     configInit: () => ({
       ...Env.configInit(),
       openai: { health_check: false, ...settings.openai },
+      ...(settings.judge && { judge: settings.judge }),
     }),
     ...(mode === "process" && {
       mode: { name: "process", env: { ensure_scores_are_not_same: false, include_messages: true } },

@@ -87,7 +87,11 @@ function binsOf(values: readonly number[]): Bin[] {
     high: low + (index + 1) * width,
     count: 0,
   }));
-  for (const value of values) bins[Math.min(number - 1, Math.floor((value - low) / width))]!.count++;
+  for (const value of values) {
+    const place = Math.floor((value - low) / width);
+    // Values so close or so far apart that no width can be told all fall into the first bin.
+    bins[Number.isNaN(place) ? 0 : Math.min(number - 1, Math.max(0, place))]!.count++;
+  }
   return bins;
 }
 
