@@ -118,7 +118,7 @@ def result_of(maker: Maker, task, fail: bool):
         if x < 0.1:
             result = {"output": "", "exit_code": 0}
         elif x < 0.15:
-            result["cwd"] = rng.choice(["/root", "/work", "/home/user"])
+            result["cwd"] = rng.choice(["/root", "/srv/app", "/home/user"])
     separators = (",", ":") if rng.random() < 0.85 else (", ", ": ")
     return json.dumps(result, ensure_ascii=False, separators=separators)
 

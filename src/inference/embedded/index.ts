@@ -8,3 +8,5 @@ export {
   type EmbeddedServerOptions,
 } from "./embedded-server.ts";
 export { TINY_MODEL } from "./model.ts";
+export { type ModelConfig, readModelConfig } from "./model-config.ts";
+export { readSafetensors, type Tensor } from "./safetensors.ts";

@@ -45,8 +45,9 @@ export class EmbeddedModel {
   static async open(folder: string = TINY_MODEL, options: EngineOptions = {}): Promise<EmbeddedModel> {
     const engine = new EmbeddedEngine(options);
     try {
-      const tokenizer = await loadTokenizer(folder);
+      // The weights first: a folder that does not exist must not be taken for the name of a tokenizer elsewhere.
       await engine.load(folder);
+      const tokenizer = await loadTokenizer(folder);
       return new EmbeddedModel(engine, tokenizer, folder);
     } catch (error) {
       await engine.close();
