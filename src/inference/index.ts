@@ -9,6 +9,10 @@ export {
   EmbeddedServer,
   type EmbeddedServerOptions,
   embeddedModelFolder,
+  type ModelConfig,
+  readModelConfig,
+  readSafetensors,
+  type Tensor,
   TINY_MODEL,
 } from "./embedded/index.ts";
 export { isFatalToRun } from "./http-errors.ts";
