@@ -36,7 +36,7 @@ function onHost(command: string, args: string[]): Promise<void> {
   });
 }
 
-/** Prints medians, 90th percentiles and ratios. */
+/** Prints 10th percentiles (what a quiet machine would give), medians, 90th percentiles and ratios of the medians. */
 export async function run(): Promise<void> {
   const rounds = Number(process.argv[2]) > 0 ? Number(process.argv[2]) : 60;
   const row = (name: string, target: number | null = null, ratio: Row["ratio"] = null): Row => ({
@@ -82,13 +82,13 @@ export async function run(): Promise<void> {
   const crowd = await crowded();
 
   const format = (value: number) => value.toFixed(2).padStart(8);
-  console.log(`${"".padEnd(32)}  median      p90   target   ratio`);
+  console.log(`${"".padEnd(32)}     p10   median      p90   target   ratio`);
   for (const { name, times, target, ratio } of rows) {
     const compared = ratio
       ? `${(median(times) / median(ratio.to.times)).toFixed(2)}x of "${ratio.to.name}" (target ${ratio.target}x)`
       : "";
     console.log(
-      `${name.padEnd(32)}${format(median(times))} ${format(quantile(times, 0.9))} ${target === null ? "".padStart(8) : format(target)}   ${compared}`,
+      `${name.padEnd(32)}${format(quantile(times, 0.1))} ${format(median(times))} ${format(quantile(times, 0.9))} ${target === null ? "".padStart(8) : format(target)}   ${compared}`,
     );
   }
   console.log(crowd);

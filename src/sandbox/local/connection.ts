@@ -133,11 +133,6 @@ export class HelperConnection {
     this.#stdout.resume();
   }
 
-  /** Lets the process of Node end while the sandbox is idle; the helper then ends by itself. */
-  unref(): void {
-    this.#child.unref();
-  }
-
   /** Ends the sandbox and waits until it is gone. */
   async close(): Promise<void> {
     if (!this.#closing) {

@@ -71,7 +71,8 @@ async function make(
     try {
       await connection.ready;
       if (network) await attachNetwork(network, connection);
-      signal?.throwIfAborted();
+      if (signal?.aborted)
+        throw new LachesisError("cancelled", "Cancelled while the sandbox was made.", { cause: signal.reason });
     } catch (error) {
       await connection.close();
       await sandbox.closed;
