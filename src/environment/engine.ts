@@ -30,7 +30,9 @@ export async function runAll<Work>(options: EngineOptions<Work>): Promise<void> 
   const unsubscribe = options.onConcurrency?.(() => wake());
   const fail = (error: unknown) => {
     failure ??= toLachesisError(error);
-    control.stopNew(failure);
+    // What cannot be recorded need not be paid for: rollouts in flight are ended as well.
+    if (failure.code === "disk_full") control.cancel(failure);
+    else control.stopNew(failure);
   };
   const start = (work: Work) => {
     running++;

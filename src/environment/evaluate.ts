@@ -47,7 +47,7 @@ export async function runEvaluate(
     if (config.data_dir_to_save_evals !== null) await copyEvaluateLog(directory.path, config.data_dir_to_save_evals);
     await hub.log(0, row, servers.metrics());
   } catch (error) {
-    if (!control.cancelled) failure = error;
+    if (!control.interrupted) failure = error;
   }
   progress.stop();
   try {

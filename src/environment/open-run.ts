@@ -145,8 +145,8 @@ export async function openEnvironmentRun(
     const env = new Env(context);
     await env.validate();
     closers.push(() => withinTime(env.onStop(), STOP_HOOK_MS));
-    await env.setup();
-    await env.onStart();
+    await untilCancelled(env.setup(), control);
+    await untilCancelled(env.onStart(), control);
     return {
       env,
       name: Env.name,
@@ -191,6 +191,19 @@ function totalsOf(recorder: Recorder): RunTotals {
   }
   totals.retries = recorder.state.retries.length;
   return totals;
+}
+
+/** The work's end, or the run's: loading data may take long, and Ctrl-C must not wait for it. */
+async function untilCancelled(work: Promise<void>, control: RunControl): Promise<void> {
+  let forget = () => {};
+  const cancelled = new Promise<never>((_, reject) => {
+    forget = control.onStop(() => reject(control.stopped));
+  });
+  try {
+    await Promise.race([work, cancelled]);
+  } finally {
+    forget();
+  }
 }
 
 async function withinTime(work: Promise<void>, ms: number): Promise<void> {

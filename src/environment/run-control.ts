@@ -26,6 +26,11 @@ export class RunControl {
     return this.#cancelled;
   }
 
+  /** True when it was the user who ended everything. */
+  get interrupted(): boolean {
+    return this.#cancelled?.code === "cancelled";
+  }
+
   /**
    * Told how each rollout ended. When nothing but broken connections came for a while, the server is gone, and going on
    * would only use up the items.

@@ -19,7 +19,7 @@ const ADVICE: Partial<Record<LachesisError["code"], string>> = {
 /** @param failure What ended the run against its will; null when it came to its end. */
 export async function endOfRun(run: OpenRun, failure: LachesisError | null, options: RunOptions): Promise<number> {
   const { control, totals, directory, recorder, config, print } = run;
-  const stopped = control.cancelled ?? failure ?? control.stopped;
+  const stopped = failure ?? control.stopped;
   const code = exitCode(run, failure);
   if (!recorder.failure) {
     await recorder
@@ -34,14 +34,14 @@ export async function endOfRun(run: OpenRun, failure: LachesisError | null, opti
     const reasons = [...totals.filtered].map(([reason, count]) => `${count} ${reason}`).join(", ");
     print(`Groups not written: ${reasons}.`);
   }
-  if (stopped && !control.cancelled) {
+  if (stopped && !control.interrupted) {
     print(`\nThe run was stopped: ${redacted(stopped.message)}`);
     const advice = ADVICE[stopped.code];
     if (advice) print(advice);
   }
-  if (control.cancelled)
+  if (control.interrupted)
     print("\nInterrupted. What was finished is kept; rollouts in flight were ended and cleaned up.");
-  if (totals.errorRate > config.max_error_rate && !control.cancelled) {
+  if (totals.errorRate > config.max_error_rate && !control.interrupted) {
     const rates = `${percent(totals.errorRate)} of the rollouts could not be scored; env.max_error_rate is ${percent(config.max_error_rate)}`;
     print(`\nExit code 1: ${rates}.`);
   } else if (code === 1 && totals.rewardFailed) {
@@ -60,7 +60,7 @@ function isComplete(run: OpenRun, stopped: LachesisError | null): boolean {
 }
 
 function exitCode({ control, totals, config, recorder }: OpenRun, failure: LachesisError | null): number {
-  if (control.cancelled) return 130;
+  if (control.interrupted) return 130;
   if (failure || control.stopped || recorder.failure) return 1;
   if (totals.rewardFailed) return 1;
   return totals.errorRate > config.max_error_rate ? 1 : 0;
