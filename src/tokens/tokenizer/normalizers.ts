@@ -2,6 +2,7 @@
 import { toByteChars } from "./byte-level.ts";
 import { Charsmap } from "./charsmap.ts";
 import { type Fields, tokenizerError } from "./fields.ts";
+import { MARK, NONSPACING_MARK, normalForm, OTHER } from "./older-unicode.ts";
 import { readPattern } from "./pre-tokenizers.ts";
 import { leadingSpace, trailingSpace } from "./white-space.ts";
 
@@ -20,11 +21,11 @@ export function readNormalizer(fields: Fields | null): Normalizer {
     case "NFD":
     case "NFKC":
     case "NFKD":
-      return (text) => text.normalize(type);
+      return (text) => normalForm(text, type);
     case "Lowercase":
       return lowercase;
     case "StripAccents":
-      return (text) => text.replace(/\p{M}/gv, "");
+      return (text) => text.replace(MARK, "");
     case "BertNormalizer":
       return bertNormalizer(fields);
     case "Strip":
@@ -76,14 +77,15 @@ function bertNormalizer(fields: Fields): Normalizer {
   const steps: Normalizer[] = [];
   if (fields.flag("clean_text", true)) steps.push(cleanText);
   if (fields.flag("handle_chinese_chars", true)) steps.push((text) => text.replace(CHINESE, " $& "));
-  if (fields.flag("strip_accents", lower)) steps.push((text) => text.normalize("NFD").replace(/\p{Mn}/gv, ""));
+  if (fields.flag("strip_accents", lower)) steps.push((text) => normalForm(text, "NFD").replace(NONSPACING_MARK, ""));
   if (lower) steps.push(lowercase);
   return (text) => steps.reduce((result, step) => step(result), text);
 }
 
+const CLEANED = new RegExp(`[\\0\\ufffd]|(?![\\t\\n\\r])${OTHER.source}`, "gv");
+
 /** Control characters go, white space becomes a space. */
-const cleanText: Normalizer = (text) =>
-  text.replace(/[\0\ufffd]|(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}]/gv, "").replace(/\p{White_Space}/gv, " ");
+const cleanText: Normalizer = (text) => text.replace(CLEANED, "").replace(/\p{White_Space}/gv, " ");
 
 const nmt: Normalizer = (text) =>
   text

@@ -3,6 +3,7 @@
  */
 import { toByteChars } from "./byte-level.ts";
 import { type Fields, tokenizerError } from "./fields.ts";
+import { PUNCTUATION } from "./older-unicode.ts";
 import { type Piece, type SplitBehavior, splitPiece, stretches } from "./pieces.ts";
 import { compilePattern, literalPattern } from "./regex.ts";
 import { unicodeScripts } from "./unicode-scripts.ts";
@@ -13,8 +14,6 @@ const GPT2 = compilePattern("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s
 const WHITE_SPACE = /\p{White_Space}/gv;
 const WORDS =
   /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gv;
-/** ASCII's punctuation includes symbols such as $ and +, as in Rust's is_ascii_punctuation. */
-const PUNCTUATION = /[\p{P}$+<=>^`\|~]/gv;
 const NUMERIC = /\p{N}/gv;
 const NUMERIC_RUN = /\p{N}+/gv;
 
