@@ -215,6 +215,7 @@ describe("requests", () => {
         content: null,
         tool_calls: [{ id: "a", type: "function", function: { name: "my tool\n", arguments: null } }],
       },
+      { role: "tool", tool_call_id: "a", name: "my tool\n", content: "{}" },
       { role: "assistant", content: null, tool_calls: [] },
       { role: "assistant", content: null },
     ] as unknown as ChatMessage[];
@@ -222,10 +223,32 @@ describe("requests", () => {
     await manager.chatCompletion({ messages: bad });
     const sent = server.requests[0]?.body.messages;
     expect(sent).toEqual([
-      { role: "assistant", content: null, tool_calls: [call("a", "my_tool_", "null")] },
+      { role: "assistant", content: null, tool_calls: [call("a", "my_tool_", "{}")] },
+      { role: "tool", tool_call_id: "a", name: "my_tool_", content: "{}" },
       { role: "assistant", content: "" },
       { role: "assistant", content: "" },
     ]);
+  });
+
+  test("arguments go out as JSON objects, and the history keeps what the model wrote", async () => {
+    const wrote = ['{"a": ', "null", "[1]", "5", '"{}"', "", '{"a": NaN}', '{"a": 1}', " {} "];
+    const history: ChatMessage[] = wrote.flatMap((args, index): ChatMessage[] => [
+      {
+        role: "assistant",
+        content: "",
+        tool_calls: [{ id: `${index}`, type: "function", function: { name: "f", arguments: args } }],
+      },
+      { role: "tool", tool_call_id: `${index}`, name: "f", content: "x" },
+    ]);
+    const before = structuredClone(history);
+    const { server, manager } = await pair(() => says("ok"));
+    await manager.chatCompletion({ messages: history });
+    await manager.chatCompletion({ messages: history });
+    for (const { body } of server.requests) {
+      const sent = (body.messages as ChatMessage[]).flatMap((message) => message.tool_calls ?? []);
+      expect(sent.map((made) => made.function.arguments)).toEqual([...Array(7).fill("{}"), '{"a": 1}', " {} "]);
+    }
+    expect(history).toEqual(before);
   });
 
   test("max_tokens becomes max_completion_tokens where it is refused", async () => {

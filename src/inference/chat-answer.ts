@@ -3,10 +3,10 @@
  * call has a string of arguments and an id that no other call of the conversation has, reasoning is in
  * `reasoning_content`. What the model wrote is kept as it is, even if it is no valid JSON: the loop tells the model.
  */
-import { randomBytes } from "node:crypto";
 import { type ChatMessage, isObject, LachesisError, type ToolCall } from "../core/index.ts";
 import type { ChatChoice } from "./contract.ts";
 import { reasoningOf } from "./reasoning-text.ts";
+import { toolCallFrom } from "./tool-calls.ts";
 
 /** The choices of a parsed body. Throws `malformed_response` or `empty_response`. */
 export function chatChoices(body: Record<string, unknown>, history: readonly ChatMessage[], url: string): ChatChoice[] {
@@ -75,10 +75,7 @@ function toolCalls(raw: Record<string, unknown>, history: readonly ChatMessage[]
   const taken = idsOf(history);
   return calls.map((call) => {
     if (!isObject(call)) throw new LachesisError("malformed_response", `${url}: a tool call is no object.`);
-    const fn = isObject(call.function) ? call.function : call;
-    const id = typeof call.id === "string" && call.id !== "" && !taken.has(call.id) ? call.id : newCallId();
-    taken.add(id);
-    return { id, type: "function", function: { name: nameOf(fn.name), arguments: argumentText(fn.arguments) } };
+    return toolCallFrom(call, taken);
   });
 }
 
@@ -88,23 +85,6 @@ function idsOf(history: readonly ChatMessage[]): Set<string> {
     for (const call of message.tool_calls ?? []) ids.add(call.id);
   }
   return ids;
-}
-
-const ID_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-
-/** An id of nine letters and digits: the one form that every provider takes back, the strictest included. */
-export function newCallId(): string {
-  return Array.from(randomBytes(9), (byte) => ID_LETTERS[byte % ID_LETTERS.length]).join("");
-}
-
-function nameOf(name: unknown): string {
-  return typeof name === "string" ? name : name === undefined || name === null ? "" : JSON.stringify(name);
-}
-
-/** The JSON text of the arguments. A call without any has the empty object, as for a tool without parameters. */
-function argumentText(args: unknown): string {
-  if (typeof args === "string") return args;
-  return args === undefined ? "{}" : JSON.stringify(args);
 }
 
 /** Servers that leave it out or use other words: `tool_calls` where there are calls, else `stop`. */

@@ -1,9 +1,10 @@
 /**
- * The body of a chat request. Nothing is sent that a strict API refuses: arguments are strings, function names have the
- * allowed letters, there is no empty `tool_calls` and no null content without calls. Messages that are already so, which
- * is nearly all, are not copied; the caller's history is never changed.
+ * The body of a chat request. Nothing is sent that a strict API refuses: arguments are the text of a JSON object, names
+ * of functions have the allowed letters, there is no empty `tool_calls` and no null content without calls. Arguments
+ * that are no object go out as `{}`: the tool message after them says what was wrong, and the history keeps what the
+ * model wrote. Messages that are already right, which is nearly all, are not copied; the history is never changed.
  */
-import type { ChatMessage, ToolCall } from "../core/index.ts";
+import { type ChatMessage, isObject, type ToolCall } from "../core/index.ts";
 import type { ChatRequest, SamplingParams } from "./contract.ts";
 
 /** What differs between servers of the same protocol; learnt from the host and from what they refuse. */
@@ -60,25 +61,50 @@ function wireMessage(message: ChatMessage, habits: WireHabits): ChatMessage {
   const calls = message.tool_calls;
   const dropsReasoning =
     habits.refusesReasoning && (message.reasoning_content !== undefined || message.reasoning_details !== undefined);
-  const callsAreFine = calls === undefined || (calls.length > 0 && calls.every(isStrict));
+  const callsAreFine = calls === undefined || (calls.length > 0 && calls.every((call) => strictCall(call) === call));
   const contentIsFine = message.content !== null || (calls !== undefined && calls.length > 0);
-  if (!dropsReasoning && callsAreFine && contentIsFine) return message;
+  const nameIsFine = message.name === undefined || STRICT_NAME.test(message.name);
+  if (!dropsReasoning && callsAreFine && contentIsFine && nameIsFine) return message;
 
   const { tool_calls: _calls, ...copy } = message;
   if (dropsReasoning) {
     delete copy.reasoning_content;
     delete copy.reasoning_details;
   }
+  if (copy.name !== undefined) copy.name = strictName(copy.name);
   if (calls === undefined || calls.length === 0) return { ...copy, content: copy.content ?? "" };
-  return { ...copy, tool_calls: calls.map((call) => (isStrict(call) ? call : strictCall(call))) };
+  return { ...copy, tool_calls: calls.map(strictCall) };
 }
 
-function isStrict(call: ToolCall): boolean {
-  return typeof call.function.arguments === "string" && STRICT_NAME.test(call.function.name);
-}
+/**
+ * What goes out for a call, by the call itself: a history is sent again with each turn, and its arguments can be long.
+ * `from` guards against calls that were changed meanwhile.
+ */
+const sentAs = new WeakMap<ToolCall, { from: ToolCall["function"]; call: ToolCall }>();
 
+/** The call itself where a strict API takes it, else a copy that it takes. */
 function strictCall(call: ToolCall): ToolCall {
   const { name, arguments: args } = call.function;
-  const strictName = name.replace(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64) || "unknown";
-  return { ...call, function: { name: strictName, arguments: typeof args === "string" ? args : JSON.stringify(args) } };
+  const known = sentAs.get(call);
+  if (known && known.from.name === name && known.from.arguments === args) return known.call;
+  const wanted = { name: strictName(name), arguments: argumentsObject(args) };
+  const same = wanted.name === name && wanted.arguments === args;
+  const strict = same ? call : { ...call, function: wanted };
+  sentAs.set(call, { from: { name, arguments: args }, call: strict });
+  return strict;
+}
+
+function strictName(name: string): string {
+  return STRICT_NAME.test(name) ? name : name.replace(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64) || "unknown";
+}
+
+/** The given text if it is that of a JSON object, the text of a given object, else the empty object. */
+function argumentsObject(args: unknown): string {
+  if (isObject(args)) return JSON.stringify(args);
+  if (typeof args !== "string") return "{}";
+  try {
+    return isObject(JSON.parse(args)) ? args : "{}";
+  } catch {
+    return "{}"; // whatever is wrong with it, the tool's answer has told the model
+  }
 }

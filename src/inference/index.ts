@@ -1,7 +1,6 @@
 /** The inference room: servers that answer chats and token requests, their limits, retries and metrics. */
 export type { LimitChange, LimitReason } from "./adaptive-limit.ts";
 export { apiKeyOf, baseUrlOf, keyVariableFor } from "./api-keys.ts";
-export { newCallId } from "./chat-answer.ts";
 export type * from "./client.ts";
 export * from "./contract.ts";
 export {
