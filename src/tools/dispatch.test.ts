@@ -69,6 +69,9 @@ describe("the tool handler", () => {
       return (JSON.parse(outcome.content) as { error: string }).error;
     };
     expect(await error("nope", {})).toBe("Unknown tool 'nope'. Available tools: [echo, failing]");
+    for (const name of ["__proto__", "constructor", "toString", ""]) {
+      expect(await error(name, {})).toBe(`Unknown tool '${name}'. Available tools: [echo, failing]`);
+    }
     expect(await error("memory", {})).toBe("Memory is not available in RL environments.");
     expect(await error("echo", "{")).toMatch(/^Invalid JSON in tool arguments: .*Please retry with valid JSON\.$/);
     expect(await error("echo", "null")).toMatch(/got null/);

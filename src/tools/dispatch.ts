@@ -66,10 +66,10 @@ export interface ToolHandlerOptions {
 }
 
 /** Names that the model may know from elsewhere and that have no meaning in a rollout. */
-const NEVER_HERE: Record<string, string> = {
-  memory: "Memory is not available in RL environments.",
-  session_search: "Session search is not available in RL environments.",
-};
+const NEVER_HERE = new Map([
+  ["memory", "Memory is not available in RL environments."],
+  ["session_search", "Session search is not available in RL environments."],
+]);
 
 /**
  * Makes the handler of one rollout.
@@ -117,7 +117,7 @@ export function createToolHandler(options: ToolHandlerOptions): ToolHandler {
     const tool = byName.get(name);
     if (!tool) {
       const names = [...byName.keys()].sort().join(", ");
-      return refuse(NEVER_HERE[name] ?? `Unknown tool '${name}'. Available tools: [${names}]`);
+      return refuse(NEVER_HERE.get(name) ?? `Unknown tool '${name}'. Available tools: [${names}]`);
     }
     const prepared = prepareArguments(tool.parameters, call.function.arguments);
     if (!prepared.ok) return refuse(prepared.error);
