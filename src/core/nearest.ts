@@ -1,6 +1,19 @@
 /** The nearest of the known names, for messages about unknown ones. */
 
 /**
+ * The candidates by their distance from the name, nearest first, far ones too: for lists that are worth showing anyway.
+ * @param count How many are given at most.
+ */
+export function nearestNames(name: string, candidates: Iterable<string>, count = 3): string[] {
+  const wanted = plain(name);
+  return [...candidates]
+    .map((candidate) => ({ candidate, distance: editDistance(wanted, plain(candidate)) }))
+    .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
+    .slice(0, count)
+    .map(({ candidate }) => candidate);
+}
+
+/**
  * The candidate that was most likely meant, or undefined when none is close: the smallest edit distance (with swaps of
  * neighbours), letter case, dashes and underscores aside, of at most a third of the name's length.
  * @example nearestName("termnal", ["terminal", "file"]) // "terminal"

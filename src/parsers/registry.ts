@@ -2,10 +2,9 @@
  * Names to parsers: the built-in formats, their aliases in vLLM, SGLang and Hermes, and a user's own. A name that is
  * not known is an error that lists the nearest ones, never a silent fallback.
  */
-import { LachesisError } from "../core/index.ts";
+import { LachesisError, nearestNames } from "../core/index.ts";
 import { FORMATS, REASONING } from "./catalog.ts";
 import type { ReasoningParser, ToolCallParser } from "./contract.ts";
-import { nearestNames } from "./nearest-names.ts";
 import { parserOf } from "./tool-format.ts";
 
 const builtIn = new Map<string, ToolCallParser>();
