@@ -1,10 +1,12 @@
 /** A user derives from BaseEnv, answers with single completions, and gets scored groups, metrics and a report. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { type ChatMessage, textOf } from "../src/core/index.ts";
 import { BaseEnv, type Rollout } from "../src/environment/index.ts";
 import { says, startOpenAIServer } from "./support/openai-server.ts";
-import { runEnvironment } from "./support/run-environment.ts";
+import { runEnvironment, temporaryDirectory } from "./support/run-environment.ts";
 
 const Config = BaseEnv.Config.extend({ items: z.int().default(3).describe("items") });
 
@@ -73,6 +75,7 @@ test("process writes groups, journal, metrics and report", async () => {
 });
 
 test("evaluate writes the evaluate_log form and prints a table", async () => {
+  const copies = join(temporaryDirectory(), "evals");
   const server = await startOpenAIServer(({ body }) => {
     const [message] = body.messages as { content: string }[];
     return says(message!.content === "1+1?" ? "2" : message!.content === "2+1?" ? "3" : "?");
@@ -80,7 +83,7 @@ test("evaluate writes the evaluate_log form and prints a table", async () => {
   try {
     const run = await runEnvironment(AddEnv, {
       mode: "evaluate",
-      env: { eval_attempts: 2 },
+      env: { eval_attempts: 2, data_dir_to_save_evals: copies },
       openai: { base_url: server.baseUrl, model_name: "m" },
     });
     expect(run.code).toBe(0);
@@ -91,6 +94,9 @@ test("evaluate writes the evaluate_log form and prints a table", async () => {
     expect(run.lines("samples.jsonl")).toHaveLength(6);
     expect(run.output).toContain("| pass_rate ");
     expect(run.lines("metrics.jsonl")).toHaveLength(1);
+    for (const name of ["metrics.json", "samples.jsonl", "evaluate_config.yaml"]) {
+      expect(readFileSync(join(copies, name), "utf8")).toBe(run.text(name));
+    }
   } finally {
     await server.stop();
   }
