@@ -75,7 +75,11 @@ const CASES: Record<string, Case> = {
     outcome: "aborted empty_response",
     ...refused,
   },
-  "bad request": { reply: () => refuses(400, "the messages are not to my taste"), outcome: "aborted bad_request", ...refused },
+  "bad request": {
+    reply: () => refuses(400, "the messages are not to my taste"),
+    outcome: "aborted bad_request",
+    ...refused,
+  },
   "null arguments": {
     reply: once(rawCall("a", null)),
     outcome: "scored 1",
