@@ -79,6 +79,17 @@ describe("lachesis", () => {
     expect(lachesis("--version").stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
+  it("lists the names of one kind, or of all", () => {
+    expect(lachesis("list", "backends").stdout).toMatch(/^local {2,}/);
+    const { status, stdout } = lachesis("list");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^environments\n {2}\S/);
+    for (const kind of ["toolsets", "distributions", "tools", "backends", "parsers"]) {
+      expect(stdout).toContain(`\n\n${kind}\n  `);
+    }
+    expect(Object.keys(JSON.parse(lachesis("list", "--json").stdout))).toContain("tools");
+  });
+
   it("says everything that is wrong at once, and starts nothing", () => {
     writeFileSync(join(cwd, "bad.yaml"), "env:\n  gruop_size: 4\n  eval_handling: stop_train\n");
     const before = readdirSync(cwd).sort();

@@ -1,4 +1,4 @@
-/** `lachesis list KIND`: names that a configuration may use, with a word on each. */
+/** `lachesis list [KIND]`: names that a configuration may use, with a word on each. Without a kind, those of all kinds. */
 import { Command } from "commander";
 import { nearestName } from "../../core/index.ts";
 import { parseOptions } from "../parse.ts";
@@ -58,26 +58,35 @@ export async function run(argv: readonly string[]): Promise<number> {
   const kinds = Object.keys(KINDS);
   const command = new Command("lachesis list")
     .description(`Lists names that a configuration may use. Kinds: ${kinds.join(", ")}.`)
-    .argument("<kind>", kinds.join(", "))
+    .argument("[kind]", `${kinds.join(", ")}; all of them without`)
     .option("--json", "as JSON, for programs");
   const parsed = parseOptions(command, argv);
   if (typeof parsed === "number") return parsed;
-  const kind = parsed.args[0]!;
-  const load = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
-  if (load === undefined) {
+  const kind = parsed.args[0];
+  if (kind !== undefined && !Object.hasOwn(KINDS, kind)) {
     const near = nearestName(kind, kinds);
     const hint = near === undefined ? "" : ` Did you mean ${near}?`;
     process.stderr.write(`lachesis list: "${kind}" is no kind.${hint} Allowed: ${kinds.join(", ")}.\n`);
     return 2;
   }
-  const lines = await load();
-  if (command.opts<{ json?: boolean }>().json) process.stdout.write(`${JSON.stringify(lines, null, 2)}\n`);
-  else {
-    const width = Math.max(0, ...lines.map(({ name }) => name.length));
-    for (const { name, description } of lines)
-      process.stdout.write(`${`${name.padEnd(width)}  ${description}`.trimEnd()}\n`);
+  const lists: Record<string, Line[]> = {};
+  for (const name of kind === undefined ? kinds : [kind]) lists[name] = await KINDS[name]!();
+  if (command.opts<{ json?: boolean }>().json) {
+    process.stdout.write(`${JSON.stringify(kind === undefined ? lists : lists[kind], null, 2)}\n`);
+  } else if (kind !== undefined) {
+    process.stdout.write(listText(lists[kind]!));
+  } else {
+    const texts = Object.entries(lists).map(([name, lines]) => `${name}\n${listText(lines, "  ")}`);
+    process.stdout.write(texts.join("\n"));
   }
   return 0;
+}
+
+function listText(lines: readonly Line[], indent = ""): string {
+  const width = Math.max(0, ...lines.map(({ name }) => name.length));
+  return lines
+    .map(({ name, description }) => `${indent}${`${name.padEnd(width)}  ${description}`.trimEnd()}\n`)
+    .join("");
 }
 
 function firstSentence(text: string): string {
