@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 const [major, minor] = process.versions.node.split(".").map(Number);
 
 if (major > 22 || (major === 22 && minor >= 18)) {
+  dieWithWrapper();
   module.enableCompileCache();
   const { main } = await import("../dist/cli/main.js");
   process.exit(await main(process.argv.slice(2)));
@@ -22,6 +23,25 @@ if (!existsSync(own)) {
   );
   process.exit(2);
 }
-const child = spawn(own, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: "inherit" });
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+// In a session of its own, so that Ctrl-C reaches it once, through this process, and not a second time from the terminal.
+const child = spawn(own, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  detached: true,
+  stdio: ["inherit", "inherit", "inherit", "ipc"],
+  env: { ...process.env, LACHESIS_WRAPPER: String(process.pid) },
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH", "SIGCONT"])
+  process.on(signal, () => child.kill(signal));
+process.on("SIGTSTP", () => {
+  child.kill("SIGSTOP");
+  process.kill(process.pid, "SIGSTOP");
+});
 child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));
+
+/** A handed-over run ends as its wrapper does: after `kill -9` of the process that was started, nothing goes on. */
+function dieWithWrapper() {
+  const { LACHESIS_WRAPPER: wrapper } = process.env;
+  delete process.env.LACHESIS_WRAPPER;
+  if (wrapper !== String(process.ppid) || !process.channel) return;
+  process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
+  process.channel.unref();
+}
