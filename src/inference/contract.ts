@@ -36,6 +36,8 @@ export interface ChatChoice {
   /** `reasoning_content` holds the reasoning whatever the provider calls it. */
   message: ChatMessage;
   finish_reason: FinishReason;
+  /** The stop string that ended the answer, which the message no longer holds; absent where none did or nobody says. */
+  matched_stop?: string;
 }
 
 export interface ChatCompletion {

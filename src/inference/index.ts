@@ -15,6 +15,7 @@ export {
   TINY_MODEL,
 } from "./embedded/index.ts";
 export { isFatalToRun } from "./http-errors.ts";
+export * from "./proxy/index.ts";
 export { EFFORT_BUDGET } from "./reasoning-options.ts";
 export * from "./server-config.ts";
 export { ServerManager, type ServerManagerOptions } from "./server-manager.ts";

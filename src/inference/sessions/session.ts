@@ -108,8 +108,9 @@ export class Session implements ChatServer {
     const prompt = this.#pathText(node).slice(-64);
     const choices = result.completions.map((completion, index): ChatChoice => {
       const { full, visible } = this.#texts(completion);
+      const { text, matched } = untilStop(visible, completion, request.stop);
       const parsed = parseAnswer({
-        text: visible,
+        text,
         prompt,
         finishReason: completion.finish_reason,
         tools: request.tool_choice === "none" ? null : tools,
@@ -117,7 +118,7 @@ export class Session implements ChatServer {
         templateKwargs,
       });
       this.#chat.answered(node, sampled(completion, full), parsed.message);
-      return { index, ...parsed };
+      return { index, ...parsed, ...(matched !== null && { matched_stop: matched }) };
     });
     const { usage, latencyMs, attempts, server } = result;
     return { id: `chatcmpl-${randomUUID()}`, model, choices, usage, latencyMs, attempts, server };
@@ -164,6 +165,19 @@ export class Session implements ChatServer {
       .map((part) => part.text)
       .join("");
   }
+}
+
+/** The answer before its stop string. The sampled ids keep it: the engine gave them. */
+function untilStop(text: string, completion: TokenCompletion, stops: readonly string[] = []) {
+  let end = text.length;
+  let matched: string | null = null;
+  for (const stop of completion.finish_reason === "stop" ? stops : []) {
+    const at = stop === "" ? -1 : text.indexOf(stop);
+    if (at < 0 || at >= end) continue;
+    end = at;
+    matched = stop;
+  }
+  return { text: text.slice(0, end), matched };
 }
 
 function offered(request: Pick<ChatRequest, "tools">): readonly ToolSchema[] | null {
