@@ -6,18 +6,26 @@ import Fastify, { type FastifyInstance } from "fastify";
 import { LachesisError, logger, toLachesisError } from "../../core/index.ts";
 import { InvalidBody } from "../wire/problem-detail.ts";
 import { BadBody, expandBody, tooLarge } from "./bodies.ts";
+import { compressAnswers } from "./compression.ts";
 import type { ApiContext } from "./context.ts";
+import { methodsByPath } from "./known-routes.ts";
+import { seenRoutes } from "./seen-routes.ts";
 import { v1Routes } from "./v1-routes.ts";
 import { v2Routes } from "./v2-routes.ts";
 
 /** Connections are kept longer than clients' pools keep theirs, so that it is the client that closes. */
 const KEEP_ALIVE_MS = 75_000;
+/** A body that takes longer to arrive is given up. */
+const BODY_MS = 15 * 60_000;
 
 export function buildApp(context: ApiContext): FastifyInstance {
   const app = Fastify({
     bodyLimit: context.maxBodyBytes,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    forceCloseConnections: true,
+    requestTimeout: BODY_MS,
+    forceCloseConnections: "idle",
+    // A HEAD request must not take a batch.
+    exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true },
   });
   // The archived protocol sends a JSON body with GET /status-env.
@@ -32,13 +40,25 @@ export function buildApp(context: ApiContext): FastifyInstance {
       return expandBody(bytes, typeof encoding === "string" ? encoding : undefined, context.maxBodyBytes);
     },
   );
+  app.addHook("onRequest", async (request, reply) => {
+    // A page of another origin may send a plain GET to a server on this machine, and some GETs here change things.
+    if (request.headers["sec-fetch-site"] === "cross-site")
+      await reply.code(403).send({ detail: "Requests from pages of other origins are refused." });
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    const route = request.routeOptions.url ?? "none";
+    context.metrics.answered(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+  });
+  compressAnswers(app);
 
   app.setErrorHandler((error: Error & { statusCode?: number; code?: string }, _, reply) => {
     if (error instanceof InvalidBody) return reply.code(422).send({ detail: error.detail });
     const bad = error.code === "FST_ERR_CTP_BODY_TOO_LARGE" ? tooLarge(context.maxBodyBytes) : error;
     if (bad instanceof BadBody) {
+      // What is still on its way would be read as the next request.
+      if (bad.status === 413) reply.header("connection", "close");
       return bad.plain
-        ? reply.code(bad.status).type("text/plain").send(bad.message)
+        ? reply.code(bad.status).type("text/plain; charset=utf-8").send(bad.message)
         : reply.code(bad.status).send({ detail: bad.message });
     }
     if (!(error instanceof LachesisError) && error.statusCode !== undefined && error.statusCode < 500) {
@@ -47,23 +67,18 @@ export function buildApp(context: ApiContext): FastifyInstance {
     const known = toLachesisError(error);
     const status = STATUS[known.code] ?? 500;
     if (status === 503) reply.header("retry-after", Math.ceil(Number(known.details.retryAfterMs ?? 1000) / 1000));
-    if (status === 500) logger.error({ err: error }, "The trajectory API failed.");
-    return reply.code(status).send({ detail: known.message, code: known.code });
+    if (status !== 500) return reply.code(status).send({ detail: known.message, code: known.code });
+    logger.error({ err: error }, "The trajectory API failed.");
+    return reply.code(500).send({ detail: "Internal Server Error", code: known.code });
   });
+  const methodsOf = methodsByPath(app);
   app.setNotFoundHandler((request, reply) => {
-    const methods = ["GET", "POST", "DELETE"].filter((method) =>
-      app.hasRoute({ method, url: request.url.split("?")[0]! }),
-    );
-    if (methods.length > 0)
-      return reply.code(405).header("allow", methods.join(", ")).send({ detail: "Method Not Allowed" });
-    return reply.code(404).send({ detail: "Not Found" });
+    const methods = methodsOf(request.url);
+    return methods.length > 0
+      ? reply.code(405).header("allow", methods.join(", ")).send({ detail: "Method Not Allowed" })
+      : reply.code(404).send({ detail: "Not Found" });
   });
-
-  app.get("/healthz", async () => ({ status: "ok", service: "lachesis", default_run: context.defaultRun }));
-  app.get("/readyz", async () => {
-    await context.store.runs();
-    return { status: "ready", store: context.store.name };
-  });
+  seenRoutes(app, context);
   v1Routes(app, context);
   v2Routes(app, context);
   return app;

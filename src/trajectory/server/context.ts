@@ -4,6 +4,7 @@ import type { Clock } from "../../core/index.ts";
 import type { QueueBounds } from "../state/submits.ts";
 import type { Store } from "../stores/store.ts";
 import { mayUse, type Role, type Tokens } from "./auth.ts";
+import type { ApiMetrics } from "./metrics.ts";
 import type { Revisions } from "./revisions.ts";
 
 export interface ApiContext {
@@ -18,8 +19,11 @@ export interface ApiContext {
   ackPrevious: boolean;
   /** Milliseconds without a sign of life after which an env counts as disconnected. */
   silenceMs: number;
-  /** Sequences and bytes that went in and out, by route; for metrics. */
-  count(name: string, amount?: number): void;
+  /** Names this process among those that share a store. */
+  process: string;
+  metrics: ApiMetrics;
+  /** What answers left to be done; the server's end waits for it. */
+  tasks: Set<Promise<unknown>>;
   revisions: Revisions;
   /** Aborted when the server is asked to end: long polls answer at once. */
   closing: AbortSignal;

@@ -4,22 +4,17 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { LachesisError } from "../../core/index.ts";
-import type { ScoredGroup } from "../contract.ts";
-import { ackBatch, type Lease, leaseBatch } from "../state/batches.ts";
-import { seenEnv } from "../state/membership.ts";
+import type { EnvStatus } from "../contract.ts";
+import { ackBatch, type HandedOut, leaseBatch } from "../state/batches.ts";
+import { isFresh, seenEnv } from "../state/membership.ts";
 import type { RunState } from "../state/run-state.ts";
+import { envStatus, raiseGroupSize, raisesGroupSize } from "../state/status.ts";
 import { type ArrivingGroup, type SubmitResult, submit } from "../state/submits.ts";
 import type { ApiContext } from "./context.ts";
 
 /** Submits are remembered for so long; a repeated one after that counts as new. */
 const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
 const MOST_KEYS = 50_000;
-
-export function arriving(group: ScoredGroup, payload: Uint8Array): ArrivingGroup {
-  // A rollout that branched gives several sequences; batches are made of rollouts, so it counts once.
-  const size = group.rollout_ids ? new Set(group.rollout_ids).size : group.tokens.length;
-  return { env: group.env_id ?? null, size, weights: group.weight_versions ?? null, payload };
-}
 
 /** Throws `api_unavailable` (full), `conflict` (the key was used for another body). */
 export function submitGroups(
@@ -29,6 +24,7 @@ export function submitGroups(
   idempotency: { key: string; body: Uint8Array } | null,
 ): Promise<SubmitResult[]> {
   const hash = idempotency && createHash("sha256").update(idempotency.body).digest("base64");
+  context.metrics.received(run, groups);
   const now = context.clock.date().getTime();
   return context.store.update(run, (state) => {
     const key = idempotency && `submit:${idempotency.key}`;
@@ -37,9 +33,9 @@ export function submitGroups(
       if (known.hash === hash) return known.answer as SubmitResult[];
       throw new LachesisError("conflict", `Idempotency-Key ${idempotency!.key} was used for another body.`);
     }
+    const results = submit(state, groups, context.bounds, now);
     for (const env of new Set(groups.map((group) => group.env)))
       if (env !== null && state.envs.has(env)) seenEnv(state, env, now);
-    const results = submit(state, groups, context.bounds, now);
     if (key !== null) {
       state.put({ table: "key", id: key, body: { hash: hash!, answer: results, at: now } });
       forgetOldKeys(state, now);
@@ -57,7 +53,7 @@ function forgetOldKeys(state: RunState, now: number): void {
 }
 
 export interface LeasedPayloads {
-  lease: Lease;
+  lease: HandedOut;
   payloads: Uint8Array[];
 }
 
@@ -65,7 +61,14 @@ export interface LeasedPayloads {
 export async function waitForBatch(
   context: ApiContext,
   run: string,
-  options: { trainer: string; leaseMs: number; maxWaitMs: number; signal: AbortSignal },
+  options: {
+    trainer: string;
+    leaseMs: number;
+    maxWaitMs: number;
+    signal: AbortSignal;
+    /** Done in the same moment, before a batch is looked for. */
+    first?: (state: RunState, now: number) => void;
+  },
 ): Promise<LeasedPayloads | null> {
   const deadline = context.clock.now() + options.maxWaitMs;
   const signal = AbortSignal.any([options.signal, context.closing]);
@@ -77,9 +80,11 @@ export async function waitForBatch(
     });
     const unwatch = context.store.watch(run, wake);
     try {
-      const lease = await context.store.update(run, (state) =>
-        leaseBatch(state, options.trainer, options.leaseMs, context.clock.date().getTime()),
-      );
+      const lease = await context.store.update(run, (state) => {
+        const now = context.clock.date().getTime();
+        options.first?.(state, now);
+        return leaseBatch(state, options.trainer, options.leaseMs, now);
+      });
       if (lease) return { lease, payloads: await context.store.payloads(run, lease.groups) };
       const left = deadline - context.clock.now();
       if (left <= 0 || signal.aborted) return null;
@@ -94,6 +99,21 @@ export async function waitForBatch(
       unwatch();
     }
   }
+}
+
+/** An env's status, which is also its sign of life. Writes only what changed: environments ask all the time. */
+export async function statusOfEnv(context: ApiContext, run: string, env: number): Promise<EnvStatus> {
+  const now = context.clock.date().getTime();
+  const seen = await context.store.read(run, (state) =>
+    isFresh(state, env, now) && !raisesGroupSize(state, env) ? envStatus(state, env) : null,
+  );
+  if (seen) return seen;
+  return context.store.update(run, (state) => {
+    const status = envStatus(state, env);
+    raiseGroupSize(state, env);
+    seenEnv(state, env, now);
+    return status;
+  });
 }
 
 export function acknowledge(context: ApiContext, run: string, id: string): Promise<"acked"> {

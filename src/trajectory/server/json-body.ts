@@ -1,6 +1,12 @@
 /** A request's body as JSON. */
+import { isUtf8 } from "node:buffer";
 import type { FastifyRequest } from "fastify";
 import { InvalidBody } from "../wire/problem-detail.ts";
+
+/** In lower case, without parameters; empty where none was given. */
+export function mediaType(request: FastifyRequest): string {
+  return request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "";
+}
 
 /** Throws `InvalidBody` where there is none, or where it is no JSON. */
 export function jsonBody(request: FastifyRequest): unknown {
@@ -8,21 +14,26 @@ export function jsonBody(request: FastifyRequest): unknown {
   if (!body || body.length === 0) {
     throw new InvalidBody([{ type: "missing", loc: ["body"], msg: "Field required", input: null }]);
   }
-  const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "application/json";
-  if (type !== "application/json" && !type.endsWith("+json")) {
+  const type = mediaType(request);
+  if (type !== "" && type !== "application/json" && !/^application\/[^/]+\+json$/.test(type)) {
     const msg = "Input should be a valid dictionary or object to extract fields from";
     throw new InvalidBody([
       { type: "model_attributes_type", loc: ["body"], msg, input: body.toString("utf8", 0, 200) },
     ]);
   }
+  if (!isUtf8(body)) throw invalidJson(0, "The body is not UTF-8");
   const text = body.toString("utf8");
   try {
     return JSON.parse(text);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    const offset = Number(/position (\d+)/.exec(message)?.[1] ?? 0);
-    throw new InvalidBody([
-      { type: "json_invalid", loc: ["body", offset], msg: "JSON decode error", input: {}, ctx: { error: message } },
-    ]);
+    const place = /position (\d+)/.exec(message)?.[1];
+    throw invalidJson(place === undefined ? (/end of JSON/.test(message) ? text.length : 0) : Number(place), message);
   }
+}
+
+function invalidJson(offset: number, error: string): InvalidBody {
+  return new InvalidBody([
+    { type: "json_invalid", loc: ["body", offset], msg: "JSON decode error", input: {}, ctx: { error } },
+  ]);
 }

@@ -1,11 +1,14 @@
 /** Starts the trajectory API on a store, and ends it without losing what it acknowledged. */
+
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { LachesisError, systemClock } from "../../core/index.ts";
+import { errorMessage, LachesisError, logger, systemClock } from "../../core/index.ts";
 import { dropSilentEnvs } from "../state/membership.ts";
 import { openStore } from "../stores/open.ts";
 import { buildApp } from "./app.ts";
 import { Tokens } from "./auth.ts";
 import type { ApiContext } from "./context.ts";
+import { ApiMetrics } from "./metrics.ts";
 import { Revisions } from "./revisions.ts";
 
 export interface ApiOptions {
@@ -48,6 +51,7 @@ export interface RunningApi {
 }
 
 const CHORES_MS = 10_000;
+const GRACE_MS = 2_500;
 
 /**
  * @example
@@ -66,7 +70,6 @@ export async function startApi(options: ApiOptions = {}): Promise<RunningApi> {
   }
   const store = await openStore(settings.store);
   const closing = new AbortController();
-  const counters = new Map<string, number>();
   const context: ApiContext = {
     store,
     clock: systemClock,
@@ -76,12 +79,18 @@ export async function startApi(options: ApiOptions = {}): Promise<RunningApi> {
     defaultRun: settings.defaultRun,
     ackPrevious: settings.ackPrevious ?? false,
     silenceMs: settings.envSilence * 1000,
-    count: (name, amount = 1) => void counters.set(name, (counters.get(name) ?? 0) + amount),
+    process: randomUUID().slice(0, 8),
+    metrics: new ApiMetrics(store),
+    tasks: new Set(),
     revisions: new Revisions(store, closing.signal),
     closing: closing.signal,
   };
   const app = buildApp(context);
-  const chores = setInterval(() => void dropSilent(context), CHORES_MS);
+  const chores = setInterval(() => {
+    dropSilent(context).catch((error) =>
+      logger.warn({ error: errorMessage(error) }, "silent environments stay for now"),
+    );
+  }, CHORES_MS);
   try {
     await app.listen({ host: settings.host, port: settings.port });
   } catch (error) {
@@ -97,7 +106,12 @@ export async function startApi(options: ApiOptions = {}): Promise<RunningApi> {
     async close() {
       clearInterval(chores);
       closing.abort();
+      // What is being answered may end; what takes longer is cut.
+      const cut = setTimeout(() => app.server.closeAllConnections(), GRACE_MS);
       await app.close();
+      clearTimeout(cut);
+      await new Promise((resolve) => setImmediate(resolve));
+      await Promise.allSettled(context.tasks);
       await store.close();
     },
   };

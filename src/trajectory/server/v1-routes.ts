@@ -2,37 +2,46 @@
  * Protocol v1 as trainers and environments of the archived server speak it. All calls act on one run. What is stored
  * stands in ../state; here are only paths, shapes and status codes.
  */
+
+import { createHash } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { isObject } from "../../core/index.ts";
 import type { EnvRegistration, RunRegistration } from "../contract.ts";
-import { disconnectEnv, registerEnv, registerTrainer, seenEnv } from "../state/membership.ts";
-import { envStatus, runStatus } from "../state/status.ts";
+import { markSent, nackBatch, settleV1Leases, v1Trainer } from "../state/batches.ts";
+import { disconnectEnv, registerEnv, registerTrainer, resetRun } from "../state/membership.ts";
+import { runStatus } from "../state/status.ts";
 import type { SubmitResult } from "../state/submits.ts";
-import { readGroup, writeGroup } from "../wire/group.ts";
+import { floatText } from "../wire/group.ts";
+import { payloadJson } from "../wire/payload.ts";
 import { InvalidBody } from "../wire/problem-detail.ts";
 import { float, integer, objectOf, optional, type Reader, required, text } from "../wire/readers.ts";
 import { type ApiContext, allow } from "./context.ts";
-import { acknowledge, arriving, joinedArray, newTrainerId, submitGroups, waitForBatch } from "./exchange.ts";
+import { whenOver } from "./delivery.ts";
+import { acknowledge, joinedArray, newTrainerId, statusOfEnv, submitGroups, waitForBatch } from "./exchange.ts";
 import { jsonBody } from "./json-body.ts";
+import { readList, readOne } from "./submission.ts";
 
-/** v1 knows no leases: a batch that is acknowledged with the next call stays the client's for so long. */
-const V1_LEASE_MS = 24 * 60 * 60 * 1000;
+/** For so long an answer with a batch may be on its way. */
+const SENDING_MS = 10 * 60 * 1000;
+/** A batch that is acknowledged with the client's next call stays the client's for so long. */
+const UNTIL_NEXT_CALL_MS = 24 * 60 * 60 * 1000;
+const MAX_COUNT = 2 ** 63;
 
 export const registrationFields = {
   wandb_group: required(text),
   wandb_project: required(text),
   batch_size: required(integer({ least: 1 })),
-  max_token_len: required(integer()),
+  max_token_len: required(integer({ most: MAX_COUNT })),
   checkpoint_dir: required(text),
-  save_checkpoint_interval: required(integer()),
+  save_checkpoint_interval: required(integer({ most: MAX_COUNT })),
   starting_step: required(integer()),
-  num_steps: required(integer()),
+  num_steps: required(integer({ most: MAX_COUNT })),
 };
 
 const registration = objectOf(registrationFields);
 
 export const envRegistration = objectOf({
-  max_token_length: required(integer()),
+  max_token_length: required(integer({ most: MAX_COUNT })),
   desired_name: required(text),
   weight: required(float),
   group_size: required(integer({ least: 1 })),
@@ -45,11 +54,9 @@ const envId = objectOf({ env_id: required(integer({ least: 0 })) });
 export function v1Routes(app: FastifyInstance, context: ApiContext): void {
   const { store, clock, defaultRun: run } = context;
   const now = () => clock.date().getTime();
-  const anyone = { preHandler: allow(context, "env", "trainer") };
-  const trainers = { preHandler: allow(context, "trainer") };
-  const envs = { preHandler: allow(context, "env") };
-  /** The batch that each v1 client holds, where calls acknowledge the one before. */
-  const held = new Map<string, string>();
+  const anyone = { onRequest: allow(context, "env", "trainer") };
+  const trainers = { onRequest: allow(context, "trainer") };
+  const envs = { onRequest: allow(context, "env") };
 
   app.get("/", async () => ({ message: "AtroposLib API" }));
 
@@ -84,9 +91,9 @@ export function v1Routes(app: FastifyInstance, context: ApiContext): void {
   );
 
   app.get("/info", anyone, () =>
-    store.read(run, ({ run: { registration } }) => ({
+    store.read(run, ({ run: { registration, formerMaxTokenLen } }) => ({
       batch_size: registration?.batch_size ?? -1,
-      max_token_len: registration?.max_token_len ?? -1,
+      max_token_len: registration?.max_token_len ?? formerMaxTokenLen ?? -1,
     })),
   );
 
@@ -95,68 +102,83 @@ export function v1Routes(app: FastifyInstance, context: ApiContext): void {
     if (!registered) {
       return { status: "error", message: "Trainer not registered. Call /register first.", batch: [] };
     }
-    const client = `v1:${request.headers.authorization ?? request.ip}`;
-    const before = held.get(client);
-    if (before !== undefined) {
-      held.delete(client);
-      await acknowledge(context, run, before);
-    }
+    const { ackPrevious } = context;
+    const caller = { client: clientOf(request), process: context.process, alone: !store.shared, ackPrevious };
     const leased = await waitForBatch(context, run, {
-      trainer: client,
-      leaseMs: V1_LEASE_MS,
+      trainer: v1Trainer(caller),
+      leaseMs: SENDING_MS,
       maxWaitMs: 0,
       signal: context.closing,
+      first: (state, at) => settleV1Leases(state, caller, at),
     });
     if (!leased) return { batch: null };
-    if (context.ackPrevious) held.set(client, leased.lease.id);
-    else await acknowledge(context, run, leased.lease.id);
-    context.count("batches_handed_out");
-    return json(reply, Buffer.concat([Buffer.from('{"batch":'), joinedArray(leased.payloads), Buffer.from("}")]));
+    const { id } = leased.lease;
+    whenOver(context, reply, {
+      sent: () =>
+        ackPrevious
+          ? store.update(run, (state) => markSent(state, id, UNTIL_NEXT_CALL_MS, now()))
+          : acknowledge(context, run, id),
+      lost: () => store.update(run, (state) => nackBatch(state, id)),
+    });
+    context.metrics.handedOut(run);
+    const groups = joinedArray(leased.payloads.map(payloadJson));
+    return json(reply, Buffer.concat([Buffer.from('{"batch":'), groups, Buffer.from("}")]));
   });
 
   app.post("/scored_data", envs, async (request) => {
-    const group = readGroup(jsonBody(request));
-    const arrived = arriving(group, Buffer.from(writeGroup(group)));
-    const [result] = await submitGroups(context, run, [arrived], idempotencyOf(request));
+    const [result] = await submitGroups(context, run, [readOne(request)], idempotencyOf(request));
     return result!.status === "buffered" ? result! : { status: "received" };
   });
 
-  app.post("/scored_data_list", envs, async (request) => {
-    const body = jsonBody(request);
-    if (!Array.isArray(body)) {
-      throw new InvalidBody([{ type: "list_type", loc: ["body"], msg: "Input should be a valid list", input: body }]);
-    }
-    const groups = body.map((value, index) => readGroup(value, ["body", index]));
-    const arrived = groups.map((group) => arriving(group, Buffer.from(writeGroup(group))));
-    return listAnswer(await submitGroups(context, run, arrived, idempotencyOf(request)));
-  });
+  app.post("/scored_data_list", envs, async (request) =>
+    listAnswer(await submitGroups(context, run, readList(request), idempotencyOf(request))),
+  );
 
   app.get("/status", anyone, () => store.read(run, runStatus));
 
-  app.get("/status-env", envs, async (request) => {
+  app.get("/status-env", envs, async (request, reply) => {
     const query = isObject(request.query) && "env_id" in request.query ? request.query : null;
     const { env_id } = read(envId, query ?? jsonBody(request));
-    return store.update(run, (state) => {
-      const status = envStatus(state, env_id);
-      seenEnv(state, env_id, now());
-      return status;
-    });
+    const status = await statusOfEnv(context, run, env_id);
+    const floats = `"unallocated_fraction":${floatText(status.unallocated_fraction)}`;
+    const weight = `"env_weight":${floatText(status.env_weight)}`;
+    const { current_step, queue_size, self_queue_size, max_group_size } = status;
+    const whole = JSON.stringify({ current_step, queue_size, self_queue_size, max_group_size });
+    return json(reply, `${whole.slice(0, -1)},${floats},${weight}}`);
   });
 
   app.get("/latest_example", anyone, async (_, reply) => {
     const latest = await store.read(run, (state) => state.run.latest);
     if (latest === null) {
-      return { tokens: [], masks: [], scores: [], advantages: [], ref_logprobs: [], messages: [], images: [] };
+      return Object.fromEntries(EXAMPLE_FIELDS.map((field) => [field, []]));
     }
     const [payload] = await store.payloads(run, [latest]);
-    return json(reply, Buffer.from(payload!));
+    return json(reply, Buffer.from(payloadJson(payload!)));
   });
 
-  app.get("/reset_data", { preHandler: allow(context) }, async (_, reply) => {
-    held.clear();
-    await store.deleteRun(run);
+  app.get("/reset_data", { onRequest: allow(context) }, async (_, reply) => {
+    await store.update(run, (state) => resetRun(state, now()));
     return reply.type("text/plain; charset=utf-8").send("Reset successful");
   });
+}
+
+const EXAMPLE_FIELDS = [
+  "tokens",
+  "masks",
+  "scores",
+  "advantages",
+  "ref_logprobs",
+  "generation_params",
+  "inference_logprobs",
+  "messages",
+  "images",
+];
+const MAX_KEY = 256;
+
+/** Names a v1 client by what it always sends; a token must not stand in the store. */
+function clientOf(request: FastifyRequest): string {
+  const name = request.headers.authorization ?? request.ip;
+  return createHash("sha256").update(name).digest("hex").slice(0, 16);
 }
 
 /** Throws `InvalidBody`. */
@@ -169,6 +191,10 @@ export function read<T>(reader: Reader<T>, value: unknown): T {
 
 export function idempotencyOf(request: FastifyRequest): { key: string; body: Uint8Array } | null {
   const key = request.headers["idempotency-key"];
+  if (typeof key === "string" && key.length > MAX_KEY) {
+    const msg = `An Idempotency-Key has at most ${MAX_KEY} characters`;
+    throw new InvalidBody([{ type: "string_too_long", loc: ["header", "idempotency-key"], msg }]);
+  }
   return typeof key === "string" && key !== "" ? { key, body: request.body as Buffer } : null;
 }
 

@@ -1,18 +1,26 @@
 /** Protocol v2: several runs, idempotent submits, leases and acknowledgements. */
 import { once } from "node:events";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { LachesisError } from "../../core/index.ts";
 import type { RunRegistration } from "../contract.ts";
 import { nackBatch } from "../state/batches.ts";
-import { disconnectEnv, registerEnv, registerTrainer, seenEnv } from "../state/membership.ts";
-import { describeRun, envStatus } from "../state/status.ts";
-import { readGroup, writeGroup } from "../wire/group.ts";
+import { disconnectEnv, registerEnv, registerTrainer } from "../state/membership.ts";
+import { describeRun, listAside } from "../state/status.ts";
+import { ARROW_TYPE, encodeArrow } from "../wire/arrow.ts";
+import { payloadGroup, payloadJson } from "../wire/payload.ts";
+import { InvalidBody } from "../wire/problem-detail.ts";
 import { integer, objectOf, optional, required, text } from "../wire/readers.ts";
 import { type ApiContext, allow } from "./context.ts";
-import { acknowledge, arriving, joinedArray, newTrainerId, submitGroups, waitForBatch } from "./exchange.ts";
+import { whenOver } from "./delivery.ts";
+import { acknowledge, joinedArray, newTrainerId, statusOfEnv, submitGroups, waitForBatch } from "./exchange.ts";
 import { jsonBody } from "./json-body.ts";
+import { readAny } from "./submission.ts";
 import { envRegistration, idempotencyOf, read, registrationFields, withoutNull } from "./v1-routes.ts";
 
 const MAX_WAIT_MS = 60_000;
+const MAX_LEASE_MS = 7 * 24 * 60 * 60_000;
+const MOST_LISTED = 1_000;
+const RUN_NAME = /^[A-Za-z0-9._-]{1,128}$/;
 const DEFAULT_LEASE_MS = 10 * 60_000;
 
 const runRegistration = objectOf({
@@ -33,9 +41,9 @@ const watchQuery = objectOf({ since: optional(integer({ least: 0 })), wait_ms: o
 export function v2Routes(app: FastifyInstance, context: ApiContext): void {
   const { store, clock } = context;
   const now = () => clock.date().getTime();
-  const anyone = { preHandler: allow(context, "env", "trainer") };
-  const trainers = { preHandler: allow(context, "trainer") };
-  const envs = { preHandler: allow(context, "env") };
+  const anyone = { onRequest: allow(context, "env", "trainer") };
+  const trainers = { onRequest: allow(context, "trainer") };
+  const envs = { onRequest: allow(context, "env") };
   const path = (rest: string) => `/v2/runs/:run${rest}`;
 
   app.get("/v2/runs", anyone, async () => {
@@ -46,7 +54,12 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
   app.post(path(""), trainers, async (request: FastifyRequest) => {
     const body = read(runRegistration, jsonBody(request)) as RunRegistration;
     const trainer = newTrainerId();
-    return store.update(param(request, "run"), (state) => {
+    const run = param(request, "run");
+    if (!RUN_NAME.test(run)) {
+      const msg = "A run's name has 1 to 128 letters, digits, points, dashes and underscores";
+      throw new InvalidBody([{ type: "string_pattern_mismatch", loc: ["path", "run"], msg, input: run.slice(0, 200) }]);
+    }
+    return store.update(run, (state) => {
       registerTrainer(state, body, trainer);
       return { ...describeRun(state), trainer };
     });
@@ -54,10 +67,14 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
 
   app.get(path(""), anyone, async (request: FastifyRequest) => store.read(await existing(request), describeRun));
 
-  app.delete(path(""), { preHandler: allow(context) }, async (request: FastifyRequest) => {
-    await store.deleteRun(await existing(request));
+  app.delete(path(""), { onRequest: allow(context) }, async (request: FastifyRequest) => {
+    await store.update(await existing(request), (state) => state.clear(now()));
     return { status: "deleted" };
   });
+
+  app.get(path("/aside"), anyone, async (request: FastifyRequest) => ({
+    groups: await store.read(await existing(request), (state) => listAside(state, MOST_LISTED)),
+  }));
 
   app.post(path("/envs"), envs, async (request: FastifyRequest) => {
     const body = read(envRegistration, jsonBody(request));
@@ -67,13 +84,10 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
     return registered ?? { status: "wait for trainer to start" };
   });
 
-  app.get(path("/envs/:id"), envs, async (request: FastifyRequest) =>
-    store.update(await existing(request), (state) => {
-      const status = envStatus(state, Number(param(request, "id")));
-      seenEnv(state, Number(param(request, "id")), now());
-      return status;
-    }),
-  );
+  app.get(path("/envs/:id"), envs, async (request: FastifyRequest) => {
+    const run = await existing(request);
+    return { ...(await statusOfEnv(context, run, Number(param(request, "id")))), ...(await trainerOf(run)) };
+  });
 
   // Waits until the run has changed since a revision: environments need not poll.
   app.get(path("/envs/:id/watch"), envs, async (request: FastifyRequest) => {
@@ -81,12 +95,7 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
     const run = await existing(request);
     const env = Number(param(request, "id"));
     const revision = await context.revisions.after(run, since, Math.min(wait_ms ?? 0, MAX_WAIT_MS));
-    const status = await store.update(run, (state) => {
-      const found = envStatus(state, env);
-      seenEnv(state, env, now());
-      return found;
-    });
-    return { ...status, revision };
+    return { ...(await statusOfEnv(context, run, env)), ...(await trainerOf(run)), revision };
   });
 
   app.delete(path("/envs/:id"), envs, async (request: FastifyRequest) => {
@@ -95,44 +104,48 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
   });
 
   app.post(path("/groups"), envs, async (request: FastifyRequest) => {
-    const body = jsonBody(request);
-    const groups = Array.isArray(body)
-      ? body.map((value, index) => readGroup(value, ["body", index]))
-      : [readGroup(body)];
-    const arrived = groups.map((group) => arriving(group, Buffer.from(writeGroup(group))));
-    const results = await submitGroups(context, await existing(request), arrived, idempotencyOf(request));
-    context.count("groups_received", results.length);
-    return { groups: results };
+    const run = await existing(request);
+    return { groups: await submitGroups(context, run, readAny(request), idempotencyOf(request)) };
   });
 
   app.post(path("/batches/lease"), trainers, async (request: FastifyRequest, reply) => {
+    const run = await existing(request);
     const { trainer, max_wait_ms, lease_ms } = read(leaseRequest, jsonBody(request));
+    if (trainer.startsWith("v1:")) {
+      const msg = "Names that begin with v1: are taken";
+      throw new InvalidBody([{ type: "value_error", loc: ["body", "trainer"], msg, input: trainer.slice(0, 200) }]);
+    }
     const gone = new AbortController();
     once(request.raw.socket, "close", { signal: gone.signal }).then(
       () => gone.abort(),
       () => {},
     );
-    const run = await existing(request);
     const leased = await waitForBatch(context, run, {
       trainer,
-      leaseMs: lease_ms ?? DEFAULT_LEASE_MS,
+      leaseMs: Math.min(lease_ms ?? DEFAULT_LEASE_MS, MAX_LEASE_MS),
       maxWaitMs: Math.min(max_wait_ms ?? 0, MAX_WAIT_MS),
       signal: gone.signal,
     });
-    if (leased && gone.signal.aborted) {
-      // Nobody is there to take it: the next one gets it.
-      await store.update(run, (state) => nackBatch(state, leased.lease.id));
-    }
+    const { aborted } = gone.signal;
     gone.abort();
     if (!leased) return reply.code(204).send();
-    context.count("batches_handed_out");
     const { id, step, until } = leased.lease;
-    const head = JSON.stringify({ batch_id: id, step, lease_expires_at: new Date(until).toISOString() });
-    return reply
-      .type("application/json")
-      .send(
-        Buffer.concat([Buffer.from(`${head.slice(0, -1)},"groups":`), joinedArray(leased.payloads), Buffer.from("}")]),
-      );
+    const giveBack = () => store.update(run, (state) => nackBatch(state, id));
+    if (aborted) {
+      // Nobody is there to take it: the next one gets it.
+      await giveBack();
+      return reply.code(204).send();
+    }
+    whenOver(context, reply, { sent: async () => {}, lost: giveBack });
+    context.metrics.handedOut(run);
+    const head = { batch_id: id, step, lease_expires_at: new Date(until).toISOString() };
+    if ((request.headers.accept ?? "").includes(ARROW_TYPE)) {
+      const stream = encodeArrow(leased.payloads.map(payloadGroup), { batch: JSON.stringify(head) });
+      return reply.type(ARROW_TYPE).send(Buffer.from(stream.buffer, stream.byteOffset, stream.byteLength));
+    }
+    const opening = Buffer.from(`${JSON.stringify(head).slice(0, -1)},"groups":`);
+    const groups = joinedArray(leased.payloads.map(payloadJson));
+    return reply.type("application/json").send(Buffer.concat([opening, groups, Buffer.from("}")]));
   });
 
   app.post(path("/batches/:id/ack"), trainers, async (request: FastifyRequest) => ({
@@ -143,9 +156,17 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
     status: await store.update(await existing(request), (state) => nackBatch(state, param(request, "id"))),
   }));
 
+  /** Whether anybody takes batches: environments need not work for nobody. */
+  function trainerOf(run: string): Promise<{ trainer_gone: boolean }> {
+    return store.read(run, ({ run: { trainerSeen } }) => ({
+      trainer_gone: trainerSeen === undefined || now() - trainerSeen > context.silenceMs,
+    }));
+  }
+
   /** The run's name; throws `not_found` where nobody created it. */
   async function existing(request: FastifyRequest): Promise<string> {
     const run = param(request, "run");
+    if (!RUN_NAME.test(run)) throw new LachesisError("not_found", "There is no run of that name.");
     await store.read(run, (state) => state.requireRegistered());
     return run;
   }

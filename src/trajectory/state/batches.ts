@@ -6,12 +6,15 @@ import { LachesisError } from "../../core/index.ts";
 import type { QueuedGroup } from "./packing.ts";
 import type { BatchRow } from "./records.ts";
 import type { RunState } from "./run-state.ts";
-import { whyNot } from "./submits.ts";
+import { countAside, whyNot } from "./submits.ts";
 
 /** Batches that are formed ahead of being asked for. More would make the first call on a long queue slow. */
 const AHEAD = 16;
 
-export interface Lease {
+/** How much older than its last stored sign of life a trainer may look: writing each one down would cost a disk write. */
+const SEEN_RESOLUTION_MS = 10_000;
+
+export interface HandedOut {
   /** Names the batch and this lease of it. */
   id: string;
   step: number;
@@ -20,9 +23,10 @@ export interface Lease {
 }
 
 /** Hands out the next batch, forming it if need be; null when there is none. */
-export function leaseBatch(state: RunState, trainer: string, leaseMs: number, now: number): Lease | null {
+export function leaseBatch(state: RunState, trainer: string, leaseMs: number, now: number): HandedOut | null {
   if (!state.run.registration) return null;
   if (!state.run.started) state.patchRun({ started: true });
+  if (Math.abs(now - (state.run.trainerSeen ?? 0)) > SEEN_RESOLUTION_MS) state.patchRun({ trainerSeen: now });
   expireLeases(state, now);
   formBatches(state);
   for (const [number, batch] of state.batches) {
@@ -55,11 +59,11 @@ export function ackBatch(state: RunState, id: string, now: number): "acked" {
       sequences: state.run.delivered.sequences + batch.sequences,
     },
   });
-  state.put({ table: "batch", id: String(number), body: null });
   for (const group of batch.groups) {
     if (group === state.run.latest) state.patchGroup(group, { state: "kept" });
     else state.put({ table: "group", id: String(group), body: null });
   }
+  state.put({ table: "batch", id: String(number), body: null });
   state.put({ table: "key", id: `ack:${number}`, body: { hash: id, answer: null, at: now } });
   return "acked";
 }
@@ -69,6 +73,36 @@ export function nackBatch(state: RunState, id: string): "nacked" {
   const batch = held(state, id);
   if (batch.lease) state.patchBatch(batchNumber(id), { lease: null });
   return "nacked";
+}
+
+/** What v1 needs to know to take up where an earlier call of the same client, or an earlier process, ended. */
+export interface V1Caller {
+  client: string;
+  /** Names the server process, which alone knows whether it is still sending an answer. */
+  process: string;
+  /** False where other processes may be sending answers for the same run. */
+  alone: boolean;
+  ackPrevious: boolean;
+}
+
+export function v1Trainer({ client, process }: Pick<V1Caller, "client" | "process">): string {
+  return `v1:${client}:${process}`;
+}
+
+/** Settles the v1 leases that a call for a batch finds: those sent to the client are its own, those cut short go back. */
+export function settleV1Leases(state: RunState, caller: V1Caller, now: number): void {
+  for (const [number, { lease, leases }] of [...state.batches]) {
+    const [kind, client, process] = lease?.trainer.split(":") ?? [];
+    if (!lease || kind !== "v1") continue;
+    if (lease.sent && client === caller.client && caller.ackPrevious) ackBatch(state, `${number}.${leases}`, now);
+    else if (!lease.sent && process !== caller.process && caller.alone) state.patchBatch(number, { lease: null });
+  }
+}
+
+/** v1: the answer with the batch has left the server whole. */
+export function markSent(state: RunState, id: string, leaseMs: number, now: number): void {
+  const { lease } = held(state, id);
+  if (lease) state.patchBatch(batchNumber(id), { lease: { ...lease, sent: true, until: now + leaseMs } });
 }
 
 /** Takes back batches whose lease ran out; gives how many. */
@@ -83,7 +117,9 @@ export function formBatches(state: RunState): void {
   const { registration } = state.run;
   if (!registration || registration.batch_size < 1) return;
   let free = [...state.batches.values()].filter((batch) => !batch.lease).length;
-  while (free < AHEAD) {
+  // Groups age while their batch waits: where their age is bounded, a batch is formed when it is asked for.
+  const ahead = registration.max_staleness == null ? AHEAD : 1;
+  while (free < ahead) {
     const groups = nextGroups(state, registration.batch_size);
     if (!groups) return;
     const stale = groups.filter((group) => whyNot(state, state.groups.get(group.id)!) !== null);
@@ -119,13 +155,11 @@ export function setAsideOversized(state: RunState): void {
 }
 
 function setAside(state: RunState, ids: readonly number[]): void {
-  const aside = { ...state.run.aside };
-  for (const id of ids) {
-    const reason = whyNot(state, state.groups.get(id)!) ?? "stale";
-    state.patchGroup(id, { state: "aside", reason });
-    aside[reason] = (aside[reason] ?? 0) + 1;
-  }
-  state.patchRun({ aside });
+  const reasons = ids.map((id) => whyNot(state, state.groups.get(id)!) ?? "stale");
+  ids.forEach((id, index) => {
+    state.patchGroup(id, { state: "aside", reason: reasons[index]! });
+  });
+  countAside(state, reasons);
 }
 
 function nextGroups(state: RunState, batchSize: number): QueuedGroup[] | null {

@@ -9,9 +9,12 @@ import type { RunState } from "./run-state.ts";
 /** How much older than its last stored sign of life an env may look: writing each one down would cost a disk write. */
 const SEEN_RESOLUTION_MS = 10_000;
 
+/** Ids of requesters that are remembered. */
+const MOST_TRAINERS = 100;
+
 /** The first registration sets the run up; later ones only add a requester. `trainer` is a 128-bit number as text. */
 export function registerTrainer(state: RunState, registration: RunRegistration, trainer: string): void {
-  const trainers = [...state.run.trainers, trainer];
+  const trainers = [...state.run.trainers.slice(1 - MOST_TRAINERS), trainer];
   if (state.run.registration) {
     state.patchRun({ trainers });
     return;
@@ -61,11 +64,15 @@ export function disconnectEnv(state: RunState, env: number): void {
   state.patchEnv(env, { connected: false });
 }
 
+/** False where `seenEnv` would write. */
+export function isFresh(state: RunState, env: number, now: number): boolean {
+  const row = known(state, env);
+  return row.connected && Math.abs(now - row.lastSeen) <= SEEN_RESOLUTION_MS;
+}
+
 /** A sign of life; an env that was given up comes back. Throws `not_found`. */
 export function seenEnv(state: RunState, env: number, now: number): EnvRow {
-  const row = known(state, env);
-  if (!row.connected || now - row.lastSeen > SEEN_RESOLUTION_MS)
-    state.patchEnv(env, { connected: true, lastSeen: now });
+  if (!isFresh(state, env, now)) state.patchEnv(env, { connected: true, lastSeen: now });
   return state.envs.get(env)!;
 }
 
@@ -80,6 +87,13 @@ export function dropSilentEnvs(state: RunState, now: number, silenceMs: number):
 
 function countNamed(state: RunState, name: string): number {
   return [...state.envs.values()].filter((env) => env.desiredName === name).length;
+}
+
+/** Forgets everything but what v1 keeps across a reset. */
+export function resetRun(state: RunState, now: number): void {
+  const formerMaxTokenLen = state.run.registration?.max_token_len ?? state.run.formerMaxTokenLen;
+  state.clear(now);
+  if (formerMaxTokenLen !== undefined) state.patchRun({ formerMaxTokenLen });
 }
 
 function known(state: RunState, env: number): EnvRow {

@@ -129,9 +129,9 @@ export class Packer {
     return total === batchSize ? [...taken] : null;
   }
 
-  /** Sizes of which no multiple is M: they wait until the larger groups are gone. */
-  waitingSizes(): number[] {
-    return [...this.#countBySize.keys()].filter((size) => this.#largest % size !== 0);
+  /** Sizes of which no multiple is M, and how many groups have them: they wait until the larger groups are gone. */
+  waitingSizes(): Map<number, number> {
+    return new Map([...this.#countBySize].filter(([size]) => this.#largest % size !== 0));
   }
 
   #laneOf(group: QueuedGroup): Lane {

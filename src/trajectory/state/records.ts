@@ -24,6 +24,10 @@ export interface RunRow {
   /** The last group that entered the queue. */
   latest: number | null;
   createdAt: number;
+  /** Milliseconds since the epoch of the last call for a batch, to within a few seconds; absent before the first. */
+  trainerSeen?: number;
+  /** The trainer's sequence length of before the last reset: v1 still tells it. */
+  formerMaxTokenLen?: number;
 }
 
 export interface EnvRow {
@@ -68,7 +72,14 @@ export interface BatchRow {
   /** How many times it was handed out. */
   leases: number;
   /** The present holder; null while nobody holds it. */
-  lease: { trainer: string; until: number } | null;
+  lease: Lease | null;
+}
+
+export interface Lease {
+  trainer: string;
+  until: number;
+  /** v1: the whole answer left the server, and the client's next call acknowledges it. */
+  sent?: boolean;
 }
 
 /** The answer to a submit or an acknowledgement, kept so that a repeated one gets the same. */
@@ -84,4 +95,6 @@ export type Row =
   | { table: "env"; id: string; body: EnvRow | null }
   | { table: "group"; id: string; body: GroupRow | null; payload?: Uint8Array }
   | { table: "batch"; id: string; body: BatchRow | null }
-  | { table: "key"; id: string; body: KeyRow | null };
+  | { table: "key"; id: string; body: KeyRow | null }
+  /** All rows of the run are gone; what was written after it stays. */
+  | { table: "clear"; id: ""; body: null };

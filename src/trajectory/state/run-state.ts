@@ -3,6 +3,7 @@
  * the queue. Rows change only through `put`, which keeps the indexes and notes the change for the store.
  */
 import { LachesisError } from "../../core/index.ts";
+import { EnvBuffer } from "./env-buffer.ts";
 import { Packer, type QueuedGroup } from "./packing.ts";
 import type { BatchRow, EnvRow, GroupRow, KeyRow, Row, RunRow } from "./records.ts";
 
@@ -14,36 +15,46 @@ export class RunState {
   /** In the order in which they were formed. */
   readonly batches = new Map<number, BatchRow>();
   readonly keys = new Map<string, KeyRow>();
-  /** Ids of buffered groups by env, in the order of arrival. */
-  readonly buffers = new Map<number, Set<number>>();
+  /** Groups that wait until they complete their env's size. */
+  readonly buffers = new Map<number, EnvBuffer>();
   /** Queued sequences by env; the null key holds those without one. */
   readonly queuedSequences = new Map<number | null, number>();
-  readonly packer = new Packer({ perEnv: false });
+  packer = new Packer({ perEnv: false });
   /** For runs with minimum shares. */
-  readonly envPacker = new Packer({ perEnv: true });
+  envPacker = new Packer({ perEnv: true });
+  /** Ids of groups that were set aside, oldest first. */
+  readonly aside = new Set<number>();
   /** Of all stored payloads that are still to be handed out. */
   waitingBytes = 0;
   waitingGroups = 0;
   /** Groups that stand in a formed batch. */
   readonly #batched = new Set<number>();
   #changes: Row[] = [];
+  #stored = false;
 
   constructor(name: string, now: number) {
     this.name = name;
-    this.run = {
-      registration: null,
-      started: false,
-      step: 0,
-      nextGroup: 0,
-      nextPlace: 0,
-      nextBatch: 0,
-      nextEnv: 0,
-      trainers: [],
-      delivered: { groups: 0, sequences: 0 },
-      aside: {},
-      latest: null,
-      createdAt: now,
-    };
+    this.run = freshRun(now);
+  }
+
+  /** True while nothing of the run is stored. */
+  get isBlank(): boolean {
+    return !this.#stored;
+  }
+
+  /** Forgets everything. */
+  clear(now: number): void {
+    this.run = freshRun(now);
+    for (const index of [this.envs, this.groups, this.batches, this.keys, this.buffers, this.queuedSequences])
+      index.clear();
+    this.aside.clear();
+    this.packer = new Packer({ perEnv: false });
+    this.envPacker = new Packer({ perEnv: true });
+    this.waitingBytes = 0;
+    this.waitingGroups = 0;
+    this.#batched.clear();
+    this.#stored = false;
+    this.#changes.push({ table: "clear", id: "", body: null });
   }
 
   /** What was written since the last call. */
@@ -51,6 +62,11 @@ export class RunState {
     const changes = this.#changes;
     this.#changes = [];
     return changes;
+  }
+
+  /** Of rows written since `takeChanges`. */
+  get changeCount(): number {
+    return this.#changes.length;
   }
 
   get hasChanges(): boolean {
@@ -98,6 +114,7 @@ export class RunState {
 
   /** Takes a row as the store holds it. */
   load(row: Row): void {
+    this.#stored = true;
     switch (row.table) {
       case "run":
         this.run = row.body;
@@ -115,6 +132,9 @@ export class RunState {
       case "key":
         if (row.body) this.keys.set(row.id, row.body);
         else this.keys.delete(row.id);
+        return;
+      case "clear":
+        throw new LachesisError("internal", "A run is cleared by itself, not by a row.");
     }
   }
 
@@ -144,13 +164,14 @@ export class RunState {
   }
 
   #index(id: number, group: GroupRow): void {
+    if (group.state === "aside") this.aside.add(id);
     if (group.state === "aside" || group.state === "kept") return;
     this.waitingBytes += group.bytes;
     this.waitingGroups++;
     if (group.state === "buffered" && group.env !== null) {
-      const buffer = this.buffers.get(group.env);
-      if (buffer) buffer.add(id);
-      else this.buffers.set(group.env, new Set([id]));
+      const buffer = this.buffers.get(group.env) ?? new EnvBuffer();
+      this.buffers.set(group.env, buffer);
+      buffer.add(id, group.size);
     }
     if (group.state === "queued" && !this.#batched.has(id)) {
       const queued: QueuedGroup = { id, place: group.place ?? id, size: group.size, env: group.env };
@@ -161,10 +182,11 @@ export class RunState {
   }
 
   #unindex(id: number, group: GroupRow): void {
+    if (group.state === "aside") this.aside.delete(id);
     if (group.state === "aside" || group.state === "kept") return;
     this.waitingBytes -= group.bytes;
     this.waitingGroups--;
-    if (group.state === "buffered" && group.env !== null) this.buffers.get(group.env)?.delete(id);
+    if (group.state === "buffered" && group.env !== null) this.buffers.get(group.env)?.delete(id, group.size);
     if (group.state === "queued") this.#unqueue([id]);
   }
 
@@ -183,4 +205,21 @@ export class RunState {
     if (total === 0) this.queuedSequences.delete(env);
     else this.queuedSequences.set(env, total);
   }
+}
+
+function freshRun(now: number): RunRow {
+  return {
+    registration: null,
+    started: false,
+    step: 0,
+    nextGroup: 0,
+    nextPlace: 0,
+    nextBatch: 0,
+    nextEnv: 0,
+    trainers: [],
+    delivered: { groups: 0, sequences: 0 },
+    aside: {},
+    latest: null,
+    createdAt: now,
+  };
 }

@@ -9,12 +9,24 @@ export function runStatus(state: RunState): { current_step: number; queue_size: 
     : { current_step: 0, queue_size: 0 };
 }
 
-/** The arithmetic of protocol v1. Raises the env's group size to its largest queued group first. Throws `not_found`. */
+/** Raises the env's group size to its largest queued group, as v1 does when it is asked for its status. */
+export function raiseGroupSize(state: RunState, id: number): void {
+  if (raisesGroupSize(state, id)) state.patchEnv(id, { groupSize: state.envPacker.largestOf(id) });
+}
+
+/** True where `raiseGroupSize` would write. */
+export function raisesGroupSize(state: RunState, id: number): boolean {
+  const env = state.envs.get(id);
+  return env !== undefined && env.groupSize < state.envPacker.largestOf(id);
+}
+
+const raisedSize = (state: RunState, id: number, size: number) => Math.max(size, state.envPacker.largestOf(id));
+
+/** The arithmetic of protocol v1, on the raised group size. Throws `not_found`. */
 export function envStatus(state: RunState, id: number): EnvStatus {
   const env = state.envs.get(id);
   if (!env) throw new LachesisError("not_found", `Run "${state.name}" has no environment with env_id ${id}.`);
-  const raised = Math.max(env.groupSize, state.envPacker.largestOf(id));
-  if (raised !== env.groupSize) state.patchEnv(id, { groupSize: raised });
+  const raised = raisedSize(state, id, env.groupSize);
   const batchSize = state.run.registration?.batch_size ?? 0;
   const largest = Math.max(1, state.packer.largest);
   const own = state.queuedSequences.get(id) ?? 0;
@@ -50,7 +62,9 @@ export function envStatus(state: RunState, id: number): EnvStatus {
 }
 
 export function describeRun(state: RunState) {
-  const { registration, step, delivered, aside, started, trainers } = state.run;
+  const { registration, step, delivered, aside, started, trainers, trainerSeen } = state.run;
+  const waiting = state.packer.waitingSizes();
+  const unpackable = [...waiting.values()].reduce((sum, count) => sum + count, 0);
   return {
     run: state.name,
     registration,
@@ -58,19 +72,20 @@ export function describeRun(state: RunState) {
     step,
     counts: {
       queued_groups: state.packer.size,
-      buffered_groups: [...state.buffers.values()].reduce((sum, buffer) => sum + buffer.size, 0),
+      buffered_groups: [...state.buffers.values()].reduce((sum, buffer) => sum + buffer.groups, 0),
       formed_batches: [...state.batches.values()].filter((batch) => !batch.lease).length,
       leased_batches: [...state.batches.values()].filter((batch) => batch.lease).length,
       waiting_bytes: state.waitingBytes,
       delivered_groups: delivered.groups,
       delivered_sequences: delivered.sequences,
     },
-    /** Groups that were set aside, by reason. */
-    filtered: aside,
+    /** Groups that were set aside, by reason; `not_packable`: queued ones that wait until larger groups are gone. */
+    filtered: { ...aside, ...(unpackable > 0 && { not_packable: unpackable }) },
     /** Sizes of queued groups that wait until larger ones are gone. */
-    waiting_sizes: state.packer.waitingSizes(),
+    waiting_sizes: [...waiting.keys()],
     staleness: stalenessOf(state),
     trainers,
+    trainer_last_seen: trainerSeen === undefined ? null : new Date(trainerSeen).toISOString(),
     envs: [...state.envs].map(([id, env]) => ({
       env_id: id,
       name: env.wandbName,
@@ -82,6 +97,22 @@ export function describeRun(state: RunState) {
       queued_sequences: state.queuedSequences.get(id) ?? 0,
     })),
   };
+}
+
+/** The newest groups that were set aside, for people who want to know why. */
+export function listAside(state: RunState, most: number) {
+  return [...state.aside].slice(-most).map((id) => {
+    const { env, size, bytes, reason, weights, at } = state.groups.get(id)!;
+    return {
+      group: id,
+      env_id: env,
+      sequences: size,
+      bytes,
+      reason,
+      weight_versions: weights,
+      at: new Date(at).toISOString(),
+    };
+  });
 }
 
 /** How many steps the oldest weights behind the groups of leased and formed batches lag; null where none say. */

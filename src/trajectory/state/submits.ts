@@ -1,7 +1,6 @@
 /** What happens to a scored group that arrives: straight into the queue, into its env's buffer, or aside. */
 import { LachesisError } from "../../core/index.ts";
 import type { RunState } from "./run-state.ts";
-import { exactSubset } from "./subset.ts";
 
 export interface ArrivingGroup {
   env: number | null;
@@ -15,6 +14,9 @@ export type SubmitResult =
   | { status: "received" }
   | { status: "buffered"; buffer_size: number }
   | { status: "aside"; reason: string };
+
+/** Older groups than these that were set aside are let go; their number stays. */
+const MOST_ASIDE = 10_000;
 
 export interface QueueBounds {
   /** Groups and bytes that may wait; a submit that would exceed them is refused as a whole. */
@@ -33,9 +35,14 @@ export function submit(
   const most = Math.min(bounds.groups, state.run.registration?.max_queue_groups ?? bounds.groups);
   const mostBytes = Math.min(bounds.bytes, state.run.registration?.max_queue_bytes ?? bounds.bytes);
   if (groups.length > 0 && (state.waitingGroups + groups.length > most || state.waitingBytes + bytes > mostBytes)) {
+    const seen = state.run.trainerSeen;
+    const trainer =
+      seen === undefined
+        ? "No trainer has asked for a batch yet."
+        : `Its trainer last asked for a batch ${ago(now - seen)} ago.`;
     throw new LachesisError(
       "api_unavailable",
-      `The queue of run "${state.name}" is full: ${state.waitingGroups} of ${most} groups, ${state.waitingBytes} of ${mostBytes} bytes. Send again later.`,
+      `The queue of run "${state.name}" is full: ${state.waitingGroups} of ${most} groups, ${state.waitingBytes} of ${mostBytes} bytes. Send again later. ${trainer}`,
       { details: { retryAfterMs: 1000 } },
     );
   }
@@ -50,10 +57,8 @@ function take(state: RunState, group: ArrivingGroup, now: number): SubmitResult 
   const refused = whyNot(state, group);
   if (refused) {
     put({ table: "group", id: String(id), body: { ...row, state: "aside", reason: refused }, payload });
-    state.patchRun({
-      nextGroup: id + 1,
-      aside: { ...state.run.aside, [refused]: (state.run.aside[refused] ?? 0) + 1 },
-    });
+    state.patchRun({ nextGroup: id + 1 });
+    countAside(state, [refused]);
     return { status: "aside", reason: refused };
   }
   const env = group.env === null ? undefined : state.envs.get(group.env);
@@ -67,8 +72,18 @@ function take(state: RunState, group: ArrivingGroup, now: number): SubmitResult 
   put({ table: "group", id: String(id), body: { ...row, state: "buffered" }, payload });
   state.patchRun({ nextGroup: id + 1 });
   completeBuffer(state, group.env!, env.groupSize);
-  const left = [...(state.buffers.get(group.env!) ?? [])];
-  return { status: "buffered", buffer_size: left.reduce((sum, member) => sum + state.groups.get(member)!.size, 0) };
+  return { status: "buffered", buffer_size: state.buffers.get(group.env!)?.sequences ?? 0 };
+}
+
+/** Counts groups that were just set aside, by their reasons, and bounds how many are kept. */
+export function countAside(state: RunState, reasons: readonly string[]): void {
+  const aside = { ...state.run.aside };
+  for (const reason of reasons) aside[reason] = (aside[reason] ?? 0) + 1;
+  state.patchRun({ aside });
+  for (const oldest of state.aside) {
+    if (state.aside.size <= MOST_ASIDE) return;
+    state.put({ table: "group", id: String(oldest), body: null });
+  }
 }
 
 /** Why a group can never be part of a batch; null when it can. */
@@ -83,13 +98,7 @@ export function whyNot(state: RunState, group: Pick<ArrivingGroup, "size" | "wei
 
 /** Lets buffered groups whose sizes add up to the env's group size into the queue. */
 function completeBuffer(state: RunState, env: number, target: number): void {
-  const waiting = [...(state.buffers.get(env) ?? [])];
-  const places = exactSubset(
-    waiting.map((id) => state.groups.get(id)!.size),
-    target,
-  );
-  for (const place of places ?? []) {
-    const id = waiting[place]!;
+  for (const id of state.buffers.get(env)?.completing(target) ?? []) {
     state.patchGroup(id, { state: "queued", place: state.run.nextPlace });
     state.patchRun({ nextPlace: state.run.nextPlace + 1 });
     replaceLatest(state, id);
@@ -103,4 +112,9 @@ function replaceLatest(state: RunState, id: number): void {
     state.put({ table: "group", id: String(latest), body: null });
   }
   state.patchRun({ latest: id });
+}
+
+function ago(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }

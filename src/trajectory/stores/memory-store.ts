@@ -1,7 +1,8 @@
 /** A store for tests and trials: everything is gone with the process. */
 import { LachesisError } from "../../core/index.ts";
 import type { Row } from "../state/records.ts";
-import { inLoadingOrder, LiveRuns } from "./live-runs.ts";
+import { LiveRuns } from "./live-runs.ts";
+import { inLoadingOrder } from "./loading-order.ts";
 import type { Store } from "./store.ts";
 
 interface KeptRun {
@@ -14,13 +15,12 @@ export function memoryStore(): Store {
   const runs = new LiveRuns({
     load: async (run) => inLoadingOrder([...(kept.get(run)?.rows.values() ?? [])]),
     async save(run, rows) {
-      const target = kept.get(run) ?? { rows: new Map(), payloads: new Map() };
-      kept.set(run, target);
-      for (const row of rows) keep(target, row);
+      for (const row of rows) keep(kept, run, row);
     },
   });
   return {
     name: "memory:",
+    shared: false,
     update: (run, work) => runs.update(run, work),
     read: (run, work) => runs.read(run, work),
     watch: (run, listener) => runs.watch(run, listener),
@@ -32,20 +32,22 @@ export function memoryStore(): Store {
         return payload;
       });
     },
-    async deleteRun(run) {
-      kept.delete(run);
-      runs.forget(run);
-    },
     close: async () => {},
   };
 }
 
-function keep(run: KeptRun, row: Row): void {
+function keep(kept: Map<string, KeptRun>, run: string, row: Row): void {
+  if (row.table === "clear") {
+    kept.delete(run);
+    return;
+  }
+  const target = kept.get(run) ?? { rows: new Map<string, Row>(), payloads: new Map<number, Uint8Array>() };
+  kept.set(run, target);
   const key = `${row.table}:${row.id}`;
   if (row.table === "group") {
-    if (row.body === null) run.payloads.delete(Number(row.id));
-    else if (row.payload) run.payloads.set(Number(row.id), row.payload);
+    if (row.body === null) target.payloads.delete(Number(row.id));
+    else if (row.payload) target.payloads.set(Number(row.id), row.payload);
   }
-  if (row.body === null) run.rows.delete(key);
-  else run.rows.set(key, row.table === "group" ? { table: "group", id: row.id, body: row.body } : row);
+  if (row.body === null) target.rows.delete(key);
+  else target.rows.set(key, row.table === "group" ? { table: "group", id: row.id, body: row.body } : row);
 }

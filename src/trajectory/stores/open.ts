@@ -9,5 +9,9 @@ export async function openStore(address: string): Promise<Store> {
   if (address === "memory:" || address === "memory") return memoryStore();
   if (address.startsWith("sqlite:") && address.length > "sqlite:".length)
     return sqliteStore(address.slice("sqlite:".length));
+  if (/^postgres(ql)?:\/\//.test(address)) {
+    const { postgresStore } = await import("./postgres-store.ts");
+    return postgresStore(address);
+  }
   throw new LachesisError("config_invalid", `--store ${address}: expected sqlite:FILE, postgres://… or memory:.`);
 }

@@ -4,7 +4,9 @@
  */
 import { LachesisError } from "../../core/index.ts";
 import type { Row } from "../state/records.ts";
-import { inLoadingOrder, LiveRuns } from "./live-runs.ts";
+import { LiveRuns } from "./live-runs.ts";
+import { inLoadingOrder } from "./loading-order.ts";
+import { SaveQueue } from "./save-queue.ts";
 import { SqliteThread } from "./sqlite-thread.ts";
 import type { SqliteSave } from "./sqlite-worker.ts";
 import type { Store } from "./store.ts";
@@ -14,7 +16,7 @@ export async function sqliteStore(file: string): Promise<Store> {
   await writer.ready;
   const reader = new SqliteThread(file, { readonly: true });
   await reader.ready;
-  const saves = new SaveQueue(writer);
+  const saves = new SaveQueue(writer, (run) => runs.forget(run));
   const runs = new LiveRuns({
     async load(run) {
       await saves.settled();
@@ -25,6 +27,7 @@ export async function sqliteStore(file: string): Promise<Store> {
   });
   return {
     name: `sqlite:${file}`,
+    shared: false,
     update: (run, work) => runs.update(run, work),
     read: (run, work) => runs.read(run, work),
     watch: (run, listener) => runs.watch(run, listener),
@@ -35,11 +38,6 @@ export async function sqliteStore(file: string): Promise<Store> {
         if (!payload) throw new LachesisError("not_found", `Run "${run}" no longer has group ${groups[index]}.`);
         return payload;
       });
-    },
-    async deleteRun(run) {
-      await saves.settled();
-      await writer.ask({ type: "delete", run });
-      runs.forget(run);
     },
     async close() {
       await saves.settled();
@@ -52,51 +50,4 @@ export async function sqliteStore(file: string): Promise<Store> {
 function stored(row: Row): SqliteSave["rows"][number] {
   const payload = row.table === "group" ? row.payload : undefined;
   return { table: row.table, id: row.id, body: row.body && JSON.stringify(row.body), ...(payload && { payload }) };
-}
-
-interface Waiting {
-  save: SqliteSave;
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
-/** Hands saves on in order; those that came while the disk was busy go together. */
-class SaveQueue {
-  readonly #thread: SqliteThread;
-  #waiting: Waiting[] = [];
-  #running: Promise<void> | null = null;
-
-  constructor(thread: SqliteThread) {
-    this.#thread = thread;
-  }
-
-  add(save: SqliteSave): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ save, resolve, reject });
-      this.#running ??= this.#run();
-    });
-  }
-
-  async settled(): Promise<void> {
-    while (this.#running) await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    // Let the other handlers of this moment add theirs.
-    await null;
-    while (this.#waiting.length > 0) {
-      const together = this.#waiting;
-      this.#waiting = [];
-      try {
-        await this.#thread.ask({ type: "save", saves: together.map(({ save }) => save) });
-        for (const waiting of together) waiting.resolve();
-      } catch (error) {
-        // Those that came meanwhile were worked out on a state that is not on disk: they fail with these.
-        const failed = [...together, ...this.#waiting];
-        this.#waiting = [];
-        for (const waiting of failed) waiting.reject(error);
-      }
-    }
-    this.#running = null;
-  }
 }

@@ -1,7 +1,7 @@
 /** Asks a SQLite worker thread and waits for its answers. */
 import { Worker } from "node:worker_threads";
 import { LachesisError } from "../../core/index.ts";
-import type { SqliteAnswer, SqliteRequest } from "./sqlite-worker.ts";
+import type { SqliteAnswer, SqliteRequest, SqliteSave } from "./sqlite-worker.ts";
 
 type Asked = SqliteRequest extends infer Request
   ? Request extends { id: number }
@@ -34,13 +34,26 @@ export class SqliteThread {
     this.#worker.on("exit", () => this.#end(new LachesisError("internal", `The thread that holds ${file} ended.`)));
   }
 
-  ask(request: Asked): Promise<unknown> {
+  ask(request: Asked, transfer: ArrayBuffer[] = []): Promise<unknown> {
     if (this.#ended) return Promise.reject(this.#ended);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, ...request });
+      this.#worker.postMessage({ id, ...request }, transfer);
     });
+  }
+
+  /** Payloads that own their memory are handed over, not copied: they are empty here afterwards. */
+  async save(saves: SqliteSave[]): Promise<void> {
+    const transfer = new Set<ArrayBuffer>();
+    for (const { rows } of saves) {
+      for (const { payload } of rows) {
+        const memory = payload?.buffer;
+        if (memory instanceof ArrayBuffer && payload?.byteLength === memory.byteLength && memory.byteLength > 0)
+          transfer.add(memory);
+      }
+    }
+    await this.ask({ type: "save", saves }, [...transfer]);
   }
 
   async close(): Promise<void> {

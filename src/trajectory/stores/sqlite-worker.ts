@@ -16,7 +16,6 @@ export type SqliteRequest =
   | { id: number; type: "load"; run: string }
   | { id: number; type: "payloads"; run: string; groups: number[] }
   | { id: number; type: "runs" }
-  | { id: number; type: "delete"; run: string }
   | { id: number; type: "close" };
 
 export type SqliteAnswer = { id: number; result: unknown } | { id: number; error: { message: string; code: string } };
@@ -26,22 +25,30 @@ const SCHEMA_VERSION = 1;
 const { file, readonly } = workerData as { file: string; readonly: boolean };
 const db = new Database(file, { readonly });
 db.pragma("busy_timeout = 5000");
-if (!readonly) prepareDatabase();
+// Held as long as the thread lives: two servers that write one file would each believe in a state of their own. The
+// variable keeps the collector from closing it.
+const lock = readonly ? null : takeLock();
+if (lock) prepareDatabase();
 
 const statements = {
   put: readonly ? null : db.prepare("INSERT OR REPLACE INTO rows (run, tbl, id, body) VALUES (?, ?, ?, ?)"),
   drop: readonly ? null : db.prepare("DELETE FROM rows WHERE run = ? AND tbl = ? AND id = ?"),
+  clear: readonly ? null : db.prepare("DELETE FROM rows WHERE run = ?"),
+  clearPayloads: readonly ? null : db.prepare("DELETE FROM payloads WHERE run = ?"),
   putPayload: readonly ? null : db.prepare("INSERT OR REPLACE INTO payloads (run, id, data) VALUES (?, ?, ?)"),
   dropPayload: readonly ? null : db.prepare("DELETE FROM payloads WHERE run = ? AND id = ?"),
   load: db.prepare("SELECT tbl, id, body FROM rows WHERE run = ?"),
   payload: db.prepare("SELECT data FROM payloads WHERE run = ? AND id = ?").pluck(),
-  runs: db.prepare("SELECT DISTINCT run FROM rows ORDER BY run").pluck(),
+  runs: db.prepare("SELECT run FROM rows WHERE tbl = 'run' ORDER BY run").pluck(),
 };
 
+function takeLock(): Database.Database {
+  const held = new Database(`${file}.lock`);
+  held.exec("BEGIN EXCLUSIVE");
+  return held;
+}
+
 function prepareDatabase(): void {
-  // Held as long as the process lives: two servers that write one file would each believe in a state of their own.
-  const lock = new Database(`${file}.lock`);
-  lock.exec("BEGIN EXCLUSIVE");
   db.pragma("journal_mode = WAL");
   db.pragma("synchronous = FULL");
   const version = Number(db.pragma("user_version", { simple: true }));
@@ -51,6 +58,7 @@ function prepareDatabase(): void {
   db.exec(`
     CREATE TABLE IF NOT EXISTS rows (run TEXT, tbl TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (run, tbl, id)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS payloads (run TEXT, id INTEGER, data BLOB NOT NULL, PRIMARY KEY (run, id));
+    CREATE INDEX IF NOT EXISTS runs ON rows (run) WHERE tbl = 'run';
   `);
   db.pragma(`user_version = ${SCHEMA_VERSION}`);
 }
@@ -58,7 +66,10 @@ function prepareDatabase(): void {
 const save = db.transaction((saves: SqliteSave[]) => {
   for (const { run, rows } of saves) {
     for (const row of rows) {
-      if (row.body === null) {
+      if (row.table === "clear") {
+        statements.clear!.run(run);
+        statements.clearPayloads!.run(run);
+      } else if (row.body === null) {
         statements.drop!.run(run, row.table, row.id);
         if (row.table === "group") statements.dropPayload!.run(run, Number(row.id));
       } else {
@@ -67,11 +78,6 @@ const save = db.transaction((saves: SqliteSave[]) => {
       }
     }
   }
-});
-
-const deleteRun = db.transaction((run: string) => {
-  db.prepare("DELETE FROM rows WHERE run = ?").run(run);
-  db.prepare("DELETE FROM payloads WHERE run = ?").run(run);
 });
 
 function answer(request: SqliteRequest): unknown {
@@ -84,10 +90,9 @@ function answer(request: SqliteRequest): unknown {
       return request.groups.map((group) => statements.payload.get(request.run, group) ?? null);
     case "runs":
       return statements.runs.all();
-    case "delete":
-      return deleteRun(request.run);
     case "close":
-      return void db.close();
+      db.close();
+      return void lock?.close();
   }
 }
 

@@ -5,21 +5,22 @@
 import type { RunState } from "../state/run-state.ts";
 
 export interface Store {
-  /** For people: `sqlite:/path`, `memory:`, `postgres://host/db`. */
+  /** For people: `sqlite:/path`, `memory:`, `postgres://host/db`. Never a password. */
   readonly name: string;
+  /** Whether other processes may work on the same runs. */
+  readonly shared: boolean;
   /**
    * Runs `work` on the newest state of a run (made if need be). `work` is synchronous and writes through the state; if it
-   * throws, nothing is kept. The promise settles when the writes are durable; it rejects, with nothing kept, where they
-   * could not be made so (`disk_full`, `api_unavailable`).
+   * throws, nothing is kept. The promise settles when the writes, and what the work saw, are durable; it rejects, with
+   * nothing kept, where they could not be made so (`disk_full`, `api_unavailable`). `work` may be run again on a newer state.
    */
   update<Result>(run: string, work: (state: RunState) => Result): Promise<Result>;
-  /** Like `update` for work that writes nothing. */
+  /** Like `update` for work that writes nothing; what it sees may not be durable yet. */
   read<Result>(run: string, work: (state: RunState) => Result): Promise<Result>;
   /** Payloads of stored groups, in the order of the ids. Throws `not_found` for one that is gone. */
   payloads(run: string, groups: readonly number[]): Promise<Uint8Array[]>;
   runs(): Promise<string[]>;
   /** Calls back when a run changed, here or in another replica; gives the function that ends it. */
   watch(run: string, listener: () => void): () => void;
-  deleteRun(run: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -4,9 +4,12 @@
  */
 import type { ScoredGroup } from "../contract.ts";
 import { InvalidBody, type ProblemDetail } from "./problem-detail.ts";
+import { areFloats, areIntegers, objectSpans, type Span } from "./raw-json.ts";
 import {
   anything,
   dictionary,
+  excerpt,
+  finite,
   float,
   integer,
   listOf,
@@ -31,8 +34,8 @@ const floats = numbersOf(float, isFloat);
 const message: Reader<Record<string, unknown>> = (value, loc, problems) => {
   const read = dictionary(value, loc, problems);
   for (const field of ["role", "content"]) {
-    if (read && !(field in read))
-      problems.push({ type: "missing", loc: [...loc, field], msg: "Field required", input: value });
+    if (read && !Object.hasOwn(read, field))
+      problems.push({ type: "missing", loc: [...loc, field], msg: "Field required", input: excerpt(value) });
   }
   return read;
 };
@@ -43,13 +46,13 @@ const fields = objectOf({
   scores: required(floats),
   advantages: optional(listOf(floats)),
   ref_logprobs: optional(listOf(floats)),
-  messages: optional(listOf(listOf(message))),
-  generation_params: optional(dictionary),
+  messages: optional(listOf(listOf(finite(message)))),
+  generation_params: optional(finite(dictionary)),
   inference_logprobs: optional(listOf(floats)),
-  overrides: optional(listOf(dictionary)),
-  group_overrides: optional(dictionary),
-  images: optional(anything),
-  env_id: optional(integer()),
+  overrides: optional(listOf(finite(dictionary))),
+  group_overrides: optional(finite(dictionary)),
+  images: optional(finite(anything)),
+  env_id: optional(integer({ least: 0 })),
   distill_token_ids: optional(listOf(listOf(tokens))),
   distill_logprobs: optional(listOf(listOf(floats))),
   weight_versions: optional(numbersOf(integer(), Number.isInteger)),
@@ -100,40 +103,109 @@ function checkShapes(group: ScoredGroup, place: (string | number)[], problems: P
   }
 }
 
+type GroupField = keyof ScoredGroup;
+
+const json = (value: unknown) => JSON.stringify(value ?? null);
+
+/** How the fields of v1 are written, in the order in which they are. */
+const WRITERS: { [Field in Exclude<GroupField, (typeof OURS)[number]>]-?: (group: ScoredGroup) => string } = {
+  tokens: (group) => json(group.tokens),
+  masks: (group) => json(group.masks),
+  scores: (group) => floatList(group.scores),
+  advantages: (group) => floatLists(group.advantages),
+  ref_logprobs: (group) => floatLists(group.ref_logprobs),
+  messages: (group) => json(group.messages),
+  generation_params: (group) => json(group.generation_params),
+  inference_logprobs: (group) => floatLists(group.inference_logprobs),
+  overrides: (group) => json(group.overrides),
+  group_overrides: (group) => json(group.group_overrides),
+  images: (group) => json(group.images),
+  env_id: (group) => json(group.env_id),
+  distill_token_ids: (group) => json(group.distill_token_ids),
+  distill_logprobs: ({ distill_logprobs }) =>
+    distill_logprobs ? `[${distill_logprobs.map(floatLists).join(",")}]` : "null",
+};
+
+const WRITTEN = Object.entries(WRITERS) as [GroupField, (group: ScoredGroup) => string][];
+
 /** The group as JSON text, every key of v1 present. */
 export function writeGroup(group: ScoredGroup): string {
-  const parts = [
-    `"tokens":${JSON.stringify(group.tokens)}`,
-    `"masks":${JSON.stringify(group.masks)}`,
-    `"scores":${floatList(group.scores)}`,
-    `"advantages":${floatLists(group.advantages)}`,
-    `"ref_logprobs":${floatLists(group.ref_logprobs)}`,
-    `"messages":${json(group.messages)}`,
-    `"generation_params":${json(group.generation_params)}`,
-    `"inference_logprobs":${floatLists(group.inference_logprobs)}`,
-    `"overrides":${json(group.overrides)}`,
-    `"group_overrides":${json(group.group_overrides)}`,
-    `"images":${json(group.images)}`,
-    `"env_id":${json(group.env_id)}`,
-    `"distill_token_ids":${json(group.distill_token_ids)}`,
-    `"distill_logprobs":${group.distill_logprobs ? `[${group.distill_logprobs.map(floatLists).join(",")}]` : "null"}`,
-  ];
+  const parts = WRITTEN.map(([field, write]) => `"${field}":${write(group)}`);
   for (const field of OURS) if (group[field] != null) parts.push(`"${field}":${json(group[field])}`);
   return `{${parts.join(",")}}`;
 }
 
-const json = (value: unknown) => JSON.stringify(value ?? null);
+/** Fields that are lists of numbers, where a row that was read leniently is another list than the one that was sent. */
+const INTEGERS: ReadonlySet<string> = new Set(["tokens", "masks", "distill_token_ids"]);
+const FLOATS: ReadonlySet<string> = new Set([
+  "scores",
+  "advantages",
+  "ref_logprobs",
+  "inference_logprobs",
+  "distill_logprobs",
+]);
+const NUMERIC: ReadonlySet<string> = new Set([...INTEGERS, ...FLOATS]);
+
+/**
+ * The group as `writeGroup` has it, made of the bytes that were sent wherever they already say the same: digits stay as
+ * they came, and nothing is printed twice.
+ * @param text The body, UTF-8.
+ * @param start Where the group's object begins in it.
+ * @param sent What JSON.parse made of the object.
+ */
+export function groupPayload(group: ScoredGroup, text: Buffer, start: number, sent: unknown): Buffer {
+  const spans = objectSpans(text, start, NUMERIC);
+  const parts: Uint8Array[] = [];
+  let before = "{";
+  for (const [field, write] of WRITTEN) {
+    const span = spans.get(field);
+    const value = (sent as Record<string, unknown>)[field];
+    parts.push(Buffer.from(`${before}"${field}":`));
+    before = ",";
+    const asSent = span && value !== null && isAsSent(field, group[field], value, text, span);
+    parts.push(asSent ? text.subarray(span[0], span[1]) : Buffer.from(write(group)));
+  }
+  for (const field of OURS) if (group[field] != null) parts.push(Buffer.from(`,"${field}":${json(group[field])}`));
+  parts.push(CLOSE);
+  // It owns its memory, so that it can be handed to another thread without a copy.
+  const payload = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    payload.set(part, at);
+    at += part.byteLength;
+  }
+  return payload;
+}
+
+const CLOSE = Buffer.from("}");
+
+function isAsSent(field: GroupField, read: unknown, sent: unknown, text: Buffer, span: Span): boolean {
+  if (INTEGERS.has(field)) return sameRows(read, sent) && areIntegers(text, span);
+  if (FLOATS.has(field)) return sameRows(read, sent) && areFloats(text, span);
+  return field !== "env_id";
+}
+
+/** Readers give back the very list that they were given where nothing in it had to be converted. */
+function sameRows(read: unknown, sent: unknown): boolean {
+  if (read === sent) return true;
+  if (!Array.isArray(read) || !Array.isArray(sent)) return false;
+  return read.every((row, index) => row === sent[index] || (Array.isArray(row) && sameRows(row, sent[index])));
+}
 
 function floatLists(rows: readonly (readonly number[])[] | null | undefined): string {
   return rows ? `[${rows.map(floatList).join(",")}]` : "null";
 }
 
+/** A finite number that Python reads as a float. */
+export function floatText(value: number): string {
+  return Number.isInteger(value) && Math.abs(value) < 1e21 ? `${Object.is(value, -0) ? "-0" : value}.0` : String(value);
+}
+
 function floatList(row: readonly number[]): string {
   let out = "[";
   for (let index = 0; index < row.length; index++) {
-    const value = row[index]!;
     if (index > 0) out += ",";
-    out += Number.isInteger(value) && Math.abs(value) < 1e21 ? `${Object.is(value, -0) ? "-0" : value}.0` : value;
+    out += floatText(row[index]!);
   }
   return `${out}]`;
 }

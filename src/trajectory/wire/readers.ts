@@ -10,8 +10,18 @@ type Place = (string | number)[];
 export type Reader<T> = (value: unknown, place: Place, problems: ProblemDetail[]) => T | undefined;
 
 const wrong = (problems: ProblemDetail[], loc: Place, type: string, msg: string, input: unknown): undefined => {
-  problems.push({ type, loc, msg, input });
+  problems.push({ type, loc, msg, input: excerpt(input) });
 };
+
+/** Of what was sent, as much as a reader needs to find it again: the answer must not be as large as the body. */
+export function excerpt(value: unknown, depth = 3): unknown {
+  if (typeof value === "string") return value.length > 200 ? `${value.slice(0, 200)}…` : value;
+  if (typeof value !== "object" || value === null) return value;
+  if (depth === 0) return Array.isArray(value) ? "[…]" : "{…}";
+  if (Array.isArray(value)) return value.slice(0, 10).map((item) => excerpt(item, depth - 1));
+  const entries = Object.entries(value).slice(0, 20);
+  return Object.fromEntries(entries.map(([key, item]) => [key, excerpt(item, depth - 1)]));
+}
 
 /** The largest token id and count that trainers hold in 32 bits. */
 const MAX_INT = 2 ** 31 - 1;
@@ -63,6 +73,20 @@ export const dictionary: Reader<Record<string, unknown>> = (value, loc, problems
   isObject(value) ? value : wrong(problems, loc, "dict_type", "Input should be a valid dictionary", value);
 
 export const anything: Reader<unknown> = (value) => value;
+
+/** Refuses 1e999 and the like, wherever it hides: JSON reads it as Infinity and cannot write it again. */
+export const finite =
+  <T>(reader: Reader<T>): Reader<T> =>
+  (value, loc, problems) => {
+    const open: unknown[] = [value];
+    while (open.length > 0) {
+      const next = open.pop();
+      if (typeof next === "number" && !Number.isFinite(next))
+        return wrong(problems, loc, "finite_number", "Every number in it should be finite", String(next));
+      if (typeof next === "object" && next !== null) for (const part of Object.values(next)) open.push(part);
+    }
+    return reader(value, loc, problems);
+  };
 
 /** More problems than this are not listed: a wrong field in every token would make the answer larger than the body. */
 const MAX_PROBLEMS = 50;
@@ -116,8 +140,9 @@ export function objectOf<F extends Fields>(fields: F): Reader<ReadFields<F>> {
     }
     const read: Record<string, unknown> = {};
     for (const [name, field] of Object.entries(fields)) {
-      if (field.required && !(name in value)) wrong(problems, [...loc, name], "missing", "Field required", value);
-      else read[name] = field.read(value[name], [...loc, name], problems);
+      if (field.required && !Object.hasOwn(value, name))
+        wrong(problems, [...loc, name], "missing", "Field required", value);
+      else read[name] = field.read(Object.hasOwn(value, name) ? value[name] : undefined, [...loc, name], problems);
       if (problems.length > MAX_PROBLEMS) break;
     }
     return read as ReadFields<F>;

@@ -1,0 +1,67 @@
+/** Scored groups out of a request's body, JSON or Arrow, checked and in the form in which they are stored. */
+import type { FastifyRequest } from "fastify";
+import type { ScoredGroup } from "../contract.ts";
+import type { ArrivingGroup } from "../state/submits.ts";
+import { ARROW_TYPE, decodeArrow, encodeArrow } from "../wire/arrow.ts";
+import { groupPayload, readGroup } from "../wire/group.ts";
+import { InvalidBody } from "../wire/problem-detail.ts";
+import { listStarts } from "../wire/raw-json.ts";
+import { excerpt } from "../wire/readers.ts";
+import { jsonBody, mediaType } from "./json-body.ts";
+
+/** One group. Throws `InvalidBody`. */
+export function readOne(request: FastifyRequest): ArrivingGroup {
+  const value = jsonBody(request);
+  return fromJson(request.body as Buffer, 0, value, readGroup(value));
+}
+
+/** A list of groups; one that is refused refuses all. Throws `InvalidBody`. */
+export function readList(request: FastifyRequest): ArrivingGroup[] {
+  const value = jsonBody(request);
+  if (!Array.isArray(value)) {
+    const msg = "Input should be a valid list";
+    throw new InvalidBody([{ type: "list_type", loc: ["body"], msg, input: excerpt(value) }]);
+  }
+  return listed(request.body as Buffer, value);
+}
+
+/** One group, a list, or an Arrow stream of them. Throws `InvalidBody`. */
+export function readAny(request: FastifyRequest): ArrivingGroup[] {
+  const body = request.body as Buffer | undefined;
+  if (mediaType(request) === ARROW_TYPE && body && body.length > 0) return fromArrow(body);
+  const value = jsonBody(request);
+  return Array.isArray(value)
+    ? listed(request.body as Buffer, value)
+    : [fromJson(request.body as Buffer, 0, value, readGroup(value))];
+}
+
+function listed(body: Buffer, values: readonly unknown[]): ArrivingGroup[] {
+  const groups = values.map((value, index) => readGroup(value, ["body", index]));
+  const starts = listStarts(body);
+  return groups.map((group, index) => fromJson(body, starts[index]!, values[index], group));
+}
+
+function fromJson(body: Buffer, start: number, value: unknown, group: ScoredGroup): ArrivingGroup {
+  return arriving(group, groupPayload(group, body, start, value));
+}
+
+function fromArrow(body: Buffer): ArrivingGroup[] {
+  const groups = decodeArrow(body).map((value, index) => readGroup(value, ["body", index]));
+  const [only] = groups;
+  if (groups.length === 1 && only) return [arriving(only, owned(body))];
+  return groups.map((group) => arriving(group, encodeArrow([group])));
+}
+
+/** Memory of its own can be handed to another thread. */
+function owned(body: Buffer): Uint8Array {
+  if (body.byteLength === body.buffer.byteLength) return body;
+  const copy = Buffer.allocUnsafeSlow(body.byteLength);
+  body.copy(copy);
+  return copy;
+}
+
+function arriving(group: ScoredGroup, payload: Uint8Array): ArrivingGroup {
+  // A rollout that branched gives several sequences; batches are made of rollouts, so it counts once.
+  const size = group.rollout_ids ? new Set(group.rollout_ids).size : group.tokens.length;
+  return { env: group.env_id ?? null, size, weights: group.weight_versions ?? null, payload };
+}

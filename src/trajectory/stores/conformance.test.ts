@@ -1,0 +1,214 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { LachesisError } from "../../core/index.ts";
+import type { RunRegistration } from "../contract.ts";
+import { ackBatch, leaseBatch, nackBatch } from "../state/batches.ts";
+import { registerEnv, registerTrainer, resetRun } from "../state/membership.ts";
+import { describeRun, runStatus } from "../state/status.ts";
+import { submit } from "../state/submits.ts";
+import { openStore } from "./open.ts";
+import { startPostgres } from "./postgres-server.fixture.ts";
+import type { Store } from "./store.ts";
+
+const postgres = startPostgres();
+if (!postgres)
+  process.stderr.write("The Postgres store is not tested: initdb and pg_ctl are missing (apt: postgresql).\n");
+afterAll(() => postgres?.stop());
+
+const folders: string[] = [];
+const opened: Store[] = [];
+let databases = 0;
+afterEach(async () => {
+  for (const store of opened.splice(0)) await store.close();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function freshAddress(kind: string): string {
+  if (kind === "memory") return "memory:";
+  if (kind === "postgres") return postgres!.database(`test${databases++}`);
+  const folder = mkdtempSync(join(tmpdir(), "store-"));
+  folders.push(folder);
+  return `sqlite:${join(folder, "api.db")}`;
+}
+
+async function open(address: string): Promise<Store> {
+  const store = await openStore(address);
+  opened.push(store);
+  return store;
+}
+
+async function close(store: Store): Promise<void> {
+  opened.splice(opened.indexOf(store), 1);
+  await store.close();
+}
+
+const REGISTRATION: RunRegistration = {
+  wandb_group: "g",
+  wandb_project: "p",
+  batch_size: 4,
+  max_token_len: 9,
+  checkpoint_dir: "",
+  save_checkpoint_interval: 0,
+  starting_step: 0,
+  num_steps: 9,
+};
+const BOUNDS = { groups: 1000, bytes: 1e9 };
+const payload = (text: string) => {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
+};
+const add = (store: Store, texts: readonly string[], run = "r", size = 2, env: number | null = null) =>
+  store.update(run, (state) =>
+    submit(
+      state,
+      texts.map((text) => ({ env, size, weights: null, payload: payload(text) })),
+      BOUNDS,
+      1000,
+    ),
+  );
+const register = (store: Store, run = "r") => store.update(run, (state) => registerTrainer(state, REGISTRATION, "1"));
+const lease = (store: Store, run = "r", now = 1000, trainer = "t") =>
+  store.update(run, (state) => leaseBatch(state, trainer, 500, now));
+const texts = async (store: Store, groups: readonly number[], run = "r") =>
+  (await store.payloads(run, groups)).map((bytes) => Buffer.from(bytes).toString());
+
+const kinds = ["memory", "sqlite", ...(postgres ? ["postgres"] : [])];
+
+describe.each(kinds)("store %s", (kind) => {
+  it("gives batches with the payloads that were put in, in order, and lets them go when they are acknowledged", async () => {
+    const store = await open(freshAddress(kind));
+    await register(store);
+    await add(store, ["a", "b", "ç", "d"]);
+    const first = (await lease(store))!;
+    expect(await texts(store, first.groups)).toEqual(["a", "b"]);
+    await store.update("r", (state) => ackBatch(state, first.id, 1000));
+    await expect(store.payloads("r", first.groups)).rejects.toMatchObject({ code: "not_found" });
+    const second = (await lease(store))!;
+    expect(await texts(store, second.groups)).toEqual(["ç", "d"]);
+    expect([second.step, await lease(store)]).toEqual([2, null]);
+  });
+
+  it("keeps nothing of work that throws, before or after it wrote", async () => {
+    const store = await open(freshAddress(kind));
+    await register(store);
+    await add(store, ["a"]);
+    const fail = () => {
+      throw new LachesisError("conflict", "no");
+    };
+    await expect(store.update("r", fail)).rejects.toMatchObject({ code: "conflict" });
+    const both = store.update("r", (state) => {
+      submit(state, [{ env: null, size: 2, weights: null, payload: payload("lost") }], BOUNDS, 1);
+      fail();
+    });
+    const beside = add(store, ["b"]);
+    await expect(both).rejects.toMatchObject({ code: "conflict" });
+    await beside;
+    expect(await store.read("r", runStatus)).toEqual({ current_step: 0, queue_size: 2 });
+    const batch = (await lease(store))!;
+    expect(await texts(store, batch.groups)).toEqual(["a", "b"]);
+  });
+
+  it("keeps runs apart, lists them, and forgets what is reset", async () => {
+    const store = await open(freshAddress(kind));
+    await register(store, "one");
+    await register(store, "two");
+    await add(store, ["1", "1"], "one");
+    await add(store, ["2"], "two");
+    expect(await store.runs()).toEqual(["one", "two"]);
+    await store.update("one", (state) => resetRun(state, 1));
+    expect(await store.read("one", runStatus)).toEqual({ current_step: 0, queue_size: 0 });
+    expect(await store.read("two", runStatus)).toEqual({ current_step: 0, queue_size: 1 });
+    await add(store, ["again"], "one");
+    expect(await texts(store, [0], "one")).toEqual(["again"]);
+    await store.update("two", (state) => state.clear(1));
+    expect(await store.runs()).toEqual(["one"]);
+    expect(await store.read("never", runStatus)).toEqual({ current_step: 0, queue_size: 0 });
+    expect(await store.runs()).toEqual(["one"]);
+  });
+
+  it("calls those who watch a run when it changed, and nobody else", async () => {
+    const store = await open(freshAddress(kind));
+    const heard: string[] = [];
+    const changed = new Promise<void>((resolve) => {
+      store.watch("r", () => {
+        heard.push("r");
+        resolve();
+      });
+    });
+    store.watch("other", () => heard.push("other"));
+    await register(store);
+    await changed;
+    expect(heard).not.toContain("other");
+  });
+
+  it("does much at once, each group once", async () => {
+    const store = await open(freshAddress(kind));
+    await register(store);
+    await Promise.all(Array.from({ length: 100 }, (_, index) => add(store, [`g${index}`])));
+    const leases = await Promise.all(Array.from({ length: 50 }, () => lease(store)));
+    const got = (await Promise.all(leases.map((batch) => texts(store, batch!.groups)))).flat();
+    expect(got.sort()).toEqual(Array.from({ length: 100 }, (_, index) => `g${index}`).sort());
+    expect(await lease(store)).toBeNull();
+  });
+
+  if (kind !== "memory") {
+    it("holds everything across a restart", async () => {
+      const address = freshAddress(kind);
+      const before = await open(address);
+      await register(before);
+      await lease(before);
+      const env = { max_token_length: 9, desired_name: "e", weight: 1, group_size: 4, min_batch_allocation: null };
+      await before.update("r", (state) => registerEnv(state, env, 1000));
+      await add(before, ["a", "b", "c", "d", "e"]);
+      await add(before, ["buffered"], "r", 2, 0);
+      const held = (await lease(before))!;
+      const told = await before.read("r", describeRun);
+      await close(before);
+      const after = await open(address);
+      expect(await after.read("r", describeRun)).toEqual(told);
+      expect(await after.update("r", (state) => nackBatch(state, held.id))).toBe("nacked");
+      const again = (await lease(after))!;
+      expect([again.groups, again.step]).toEqual([held.groups, held.step]);
+      expect(await texts(after, again.groups)).toEqual(["a", "b"]);
+      const next = (await lease(after))!;
+      expect(await texts(after, next.groups)).toEqual(["c", "d"]);
+    });
+  }
+});
+
+describe("store sqlite", () => {
+  it("refuses a file that another server holds", async () => {
+    const address = freshAddress("sqlite");
+    await open(address);
+    await expect(openStore(address)).rejects.toMatchObject({ code: "api_unavailable" });
+  }, 20_000);
+});
+
+describe.skipIf(!postgres)("store postgres", () => {
+  it("serves several replicas as if they were one", async () => {
+    const address = freshAddress("postgres");
+    const [one, two] = [await open(address), await open(address)];
+    await register(one);
+    const heard = new Promise<void>((resolve) => void two.watch("r", resolve));
+    await Promise.all(Array.from({ length: 60 }, (_, index) => add(index % 2 ? one : two, [`g${index}`])));
+    await heard;
+    expect(await two.read("r", runStatus)).toEqual({ current_step: 0, queue_size: 60 });
+    const leases = await Promise.all(Array.from({ length: 30 }, (_, index) => lease(index % 2 ? one : two)));
+    const got = (await Promise.all(leases.map((batch) => texts(one, batch!.groups)))).flat();
+    expect(got.sort()).toEqual(Array.from({ length: 60 }, (_, index) => `g${index}`).sort());
+    await two.update("r", (state) => ackBatch(state, leases[0]!.id, 1000));
+    expect(await one.update("r", (state) => ackBatch(state, leases[0]!.id, 1000))).toBe("acked");
+    await one.update("r", (state) => state.clear(1));
+    expect(await two.read("r", runStatus)).toEqual({ current_step: 0, queue_size: 0 });
+    expect((await two.read("r", describeRun)).registration).toBeNull();
+  });
+
+  it("says what is wrong where there is no database", async () => {
+    await expect(openStore("postgres://test@localhost/none?host=/nonexistent")).rejects.toMatchObject({
+      code: "api_unavailable",
+    });
+  });
+});

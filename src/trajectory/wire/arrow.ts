@@ -1,0 +1,331 @@
+/**
+ * Scored groups as an Arrow IPC stream: one row per sequence, and what belongs to a whole group as JSON in the schema's
+ * metadata under `groups`, one object per group in the order of their numbers. What a stream holds and what the JSON
+ * form holds are the same, but for log-probabilities, which are 32-bit floats here.
+ */
+import {
+  Bool,
+  type Data,
+  DataType,
+  Field,
+  Float32,
+  Float64,
+  Int32,
+  List,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  tableFromIPC,
+  tableToIPC,
+  Utf8,
+} from "apache-arrow";
+import { errorMessage, isObject } from "../../core/index.ts";
+import type { ScoredGroup } from "../contract.ts";
+import { InvalidBody } from "./problem-detail.ts";
+
+export const ARROW_TYPE = "application/vnd.apache.arrow.stream";
+
+const UNTRAINED = -100;
+
+/** Every IPC stream begins so; a JSON text never does. */
+export function isArrow(bytes: Uint8Array): boolean {
+  return bytes[0] === 0xff && bytes[1] === 0xff && bytes[2] === 0xff && bytes[3] === 0xff;
+}
+
+/** @param metadata More entries of the schema's metadata. */
+export function encodeArrow(
+  groups: readonly ScoredGroup[],
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const rows = groups.flatMap((group, number) =>
+    group.tokens.map((tokens, index) => ({ group, number, tokens, index })),
+  );
+  const lengths = rows.map(({ tokens }) => tokens.length);
+  const tokens = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
+  const trained = new Uint8Array(Math.ceil(tokens.length / 8));
+  const logprobs = new Float32Array(tokens.length);
+  let at = 0;
+  for (const row of rows) {
+    const mask = row.group.masks[row.index]!;
+    const ofEngine = row.group.inference_logprobs?.[row.index];
+    for (let position = 0; position < row.tokens.length; position++, at++) {
+      tokens[at] = row.tokens[position]!;
+      if (mask[position] !== UNTRAINED) trained[at >> 3]! |= 1 << (at & 7);
+      if (ofEngine) logprobs[at] = ofEngine[position]!;
+    }
+  }
+  const messages = rows.map(({ group, index }) => group.messages?.[index]).map((list) => list && JSON.stringify(list));
+  const hasLogprobs = rows.map(({ group }) => group.inference_logprobs != null);
+  const children = [
+    makeData({ type: new Int32(), data: Int32Array.from(rows, ({ number }) => number) }),
+    listData(new Int32(), lengths, makeData({ type: new Int32(), data: tokens })),
+    listData(new Bool(), lengths, makeData({ type: new Bool(), length: tokens.length, data: trained })),
+    hasLogprobs.includes(true)
+      ? listData(new Float32(), lengths, makeData({ type: new Float32(), data: logprobs }), hasLogprobs)
+      : listData(
+          new Float32(),
+          lengths.map(() => 0),
+          makeData({ type: new Float32(), data: new Float32Array() }),
+          hasLogprobs,
+        ),
+    makeData({ type: new Float64(), data: Float64Array.from(rows, ({ group, index }) => group.scores[index]!) }),
+    textData(messages),
+  ];
+  const names = ["group", "tokens", "trained", "inference_logprobs", "score", "messages"];
+  const fields = children.map((child, place) => new Field(names[place]!, child.type, place === 3 || place === 5));
+  const schema = new Schema(
+    fields,
+    new Map([...Object.entries(metadata), ["groups", JSON.stringify(groups.map(groupFields))]]),
+  );
+  const struct = makeData({ type: new Struct(fields), length: rows.length, nullCount: 0, children });
+  return tableToIPC(new Table(schema, [new RecordBatch(schema, struct)]), "stream");
+}
+
+/** The groups as JSON would have them, unchecked. Throws `InvalidBody` where the stream is not of this form. */
+export function decodeArrow(bytes: Uint8Array): Record<string, unknown>[] {
+  let table: Table;
+  try {
+    table = tableFromIPC(bytes);
+  } catch (error) {
+    throw refused("arrow_invalid", [], `The Arrow stream cannot be read: ${errorMessage(error)}`);
+  }
+  const described = describedGroups(table.schema.metadata);
+  const groups = new Map<number, Sequences>();
+  for (const batch of table.batches) {
+    const column = (name: string, nullable = false) => columnOf(batch, name, nullable);
+    const numbers = plain(column("group"), "group", DataType.isInt, 32) as Int32Array;
+    const scores = plain(column("score"), "score", DataType.isFloat, 64) as Float64Array;
+    const tokens = lists(column("tokens"), "tokens", DataType.isInt, 32);
+    const trained = lists(column("trained"), "trained", DataType.isBool, 1);
+    const logprobs = lists(column("inference_logprobs", true), "inference_logprobs", DataType.isFloat, 32);
+    const messages = texts(column("messages", true));
+    for (let row = 0; row < batch.numRows; row++) {
+      const number = numbers[row]!;
+      const group = groups.get(number) ?? { tokens: [], masks: [], scores: [], logprobs: [], messages: [] };
+      groups.set(number, group);
+      const ids = Array.from(numbersOf(tokens!, row, "tokens")!);
+      group.tokens.push(ids);
+      group.masks.push(masksOf(trained!, row, ids));
+      group.scores.push(scores[row]!);
+      const own = logprobs && numbersOf(logprobs, row, "inference_logprobs");
+      group.logprobs.push(own && Array.from(own));
+      group.messages.push(messages(row));
+    }
+  }
+  const order = [...groups.keys()].sort((a, b) => a - b);
+  return order.map((number, place) => {
+    const { tokens, masks, scores, logprobs, messages } = groups.get(number)!;
+    return {
+      tokens,
+      masks,
+      scores,
+      inference_logprobs: allOrNone(logprobs, "inference_logprobs"),
+      messages: allOrNone(messages, "messages"),
+      ...described(number, place),
+    };
+  });
+}
+
+interface Sequences {
+  tokens: number[][];
+  masks: number[][];
+  scores: number[];
+  logprobs: (number[] | null)[];
+  messages: unknown[];
+}
+
+/** Fields of the group as a whole; masks only where they are more than trained or not. */
+function groupFields(group: ScoredGroup): Record<string, unknown> {
+  const { tokens, masks, scores: _, inference_logprobs: __, messages, ...rest } = group;
+  const plainMasks = masks.every((row, index) =>
+    row.every((mask, position) => mask === UNTRAINED || mask === tokens[index]![position]),
+  );
+  // Rows of the table cannot say an empty list of messages, or one of another length than the sequences.
+  const plainMessages = !messages || messages.length === tokens.length;
+  const kept = Object.entries(rest).filter(([, value]) => value != null);
+  return { ...Object.fromEntries(kept), ...(!plainMasks && { masks }), ...(!plainMessages && { messages }) };
+}
+
+/** Metadata: `groups` (a list, or an object by number), `group` (of the only one), or the fields themselves. */
+function describedGroups(metadata: ReadonlyMap<string, string>): (number: number, place: number) => object {
+  const read = (name: string): unknown => {
+    const text = metadata.get(name);
+    if (text === undefined) return undefined;
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw refused("json_invalid", ["metadata", name], errorMessage(error));
+    }
+  };
+  const groups = read("groups");
+  const single = read("group");
+  const own = GROUP_FIELDS.filter((name) => metadata.has(name)).map((name) => [name, read(name)] as const);
+  return (number, place) => {
+    const found = Array.isArray(groups)
+      ? (groups[number] ?? groups[place])
+      : isObject(groups)
+        ? groups[number]
+        : single;
+    return { ...Object.fromEntries(own), ...(isObject(found) ? found : {}) };
+  };
+}
+
+const GROUP_FIELDS = [
+  "advantages",
+  "ref_logprobs",
+  "generation_params",
+  "overrides",
+  "group_overrides",
+  "images",
+  "env_id",
+  "distill_token_ids",
+  "distill_logprobs",
+  "weight_versions",
+  "rollout_ids",
+  "token_source",
+  "item_id",
+  "group_id",
+];
+
+function refused(type: string, loc: (string | number)[], msg: string): InvalidBody {
+  return new InvalidBody([{ type, loc: ["body", ...loc], msg }]);
+}
+
+function columnOf(batch: RecordBatch, name: string, nullable: boolean): Data | null {
+  const index = batch.schema.fields.findIndex((field) => field.name === name);
+  const data = batch.data.children[index];
+  if (!data) {
+    if (nullable) return null;
+    throw refused("missing", [name], "The table needs this column");
+  }
+  if (data.length !== batch.numRows) throw refused("value_error", [name], "The column is shorter than the table");
+  if (!nullable && data.nullCount > 0) throw refused("value_error", [name], "Null is not allowed here");
+  return data;
+}
+
+function plain(data: Data | null, name: string, isKind: (type: unknown) => boolean, bits: number): ArrayLike<number> {
+  const values = data?.values as ArrayLike<number> | undefined;
+  if (!data || !isKind(data.type) || bitsOf(data.type) !== bits || !values || values.length < data.length) {
+    throw refused("type_error", [name], `The column should be ${name === "score" ? "float64" : "int32"}`);
+  }
+  return values;
+}
+
+interface Lists {
+  data: Data;
+  offsets: Int32Array;
+  child: Data;
+}
+
+function lists(data: Data | null, name: string, isKind: (type: unknown) => boolean, bits: number): Lists | null {
+  if (!data || DataType.isNull(data.type)) return null;
+  const child = data.children[0];
+  const offsets = data.valueOffsets as Int32Array | undefined;
+  if (!DataType.isList(data.type) || !child || !isKind(child.type) || bitsOf(child.type) !== bits || !offsets) {
+    const item = { tokens: "int32", trained: "bool" }[name] ?? "float32";
+    throw refused("type_error", [name], `The column should be a list of ${item}`);
+  }
+  if (child.nullCount > 0) throw refused("value_error", [name], "Null is not allowed inside the lists");
+  const held = DataType.isBool(child.type) ? child.values.length * 8 : child.values.length;
+  if (held < child.length) throw refused("value_error", [name], "The column's data is cut short");
+  return { data, offsets, child };
+}
+
+function bitsOf(type: DataType): number {
+  if (DataType.isBool(type)) return 1;
+  if (DataType.isInt(type)) return type.bitWidth;
+  return DataType.isFloat(type) ? [16, 32, 64][type.precision]! : 0;
+}
+
+/** Start and end of a row, or null for a null row. */
+function rangeOf({ data, offsets, child }: Lists, row: number, name: string): readonly [number, number] | null {
+  if (data.nullCount > 0 && !data.getValid(row)) return null;
+  const start = offsets[row]!;
+  const end = offsets[row + 1]!;
+  if (!(start >= 0 && start <= end && end <= child.length))
+    throw refused("value_error", [name, row], "The row's offsets are out of range");
+  return [start, end];
+}
+
+function numbersOf(from: Lists, row: number, name: string): Int32Array | Float32Array | null {
+  const range = rangeOf(from, row, name);
+  return range && (from.child.values as Int32Array).subarray(range[0], range[1]);
+}
+
+function masksOf(from: Lists, row: number, tokens: readonly number[]): number[] {
+  const [start, end] = rangeOf(from, row, "trained")!;
+  if (end - start !== tokens.length)
+    throw refused("value_error", ["trained", row], `${end - start} values for ${tokens.length} tokens`);
+  const bits = from.child.values as Uint8Array;
+  const offset = from.child.offset;
+  return tokens.map((token, position) => {
+    const at = offset + start + position;
+    return ((bits[at >> 3]! >> (at & 7)) & 1) === 1 ? token : UNTRAINED;
+  });
+}
+
+function texts(data: Data | null): (row: number) => unknown {
+  if (!data || DataType.isNull(data.type)) return () => null;
+  const offsets = data.valueOffsets as Int32Array | undefined;
+  if (!DataType.isUtf8(data.type) || !offsets) throw refused("type_error", ["messages"], "The column should be utf8");
+  const bytes = data.values as Uint8Array;
+  return (row) => {
+    if (data.nullCount > 0 && !data.getValid(row)) return null;
+    const text = Buffer.from(bytes.subarray(offsets[row]!, offsets[row + 1]!)).toString("utf8");
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw refused("json_invalid", ["messages", row], errorMessage(error));
+    }
+  };
+}
+
+function allOrNone<T>(rows: (T | null)[], name: string): T[] | null {
+  if (rows.every((row) => row === null)) return null;
+  const missing = rows.indexOf(null);
+  if (missing >= 0)
+    throw refused("value_error", [name, missing], "Null for one sequence of a group and not for others");
+  return rows as T[];
+}
+
+function listData<Item extends DataType>(
+  item: Item,
+  lengths: readonly number[],
+  child: Data<Item>,
+  valid?: readonly boolean[],
+) {
+  const valueOffsets = new Int32Array(lengths.length + 1);
+  lengths.forEach((length, row) => {
+    valueOffsets[row + 1] = valueOffsets[row]! + length;
+  });
+  const type = new List(new Field("item", item, false));
+  return makeData({ type, length: lengths.length, ...nulls(valid ?? lengths.map(() => true)), valueOffsets, child });
+}
+
+function textData(texts: readonly (string | null | undefined)[]) {
+  const parts = texts.map((text) => Buffer.from(text ?? "", "utf8"));
+  const valueOffsets = new Int32Array(parts.length + 1);
+  parts.forEach((part, row) => {
+    valueOffsets[row + 1] = valueOffsets[row]! + part.length;
+  });
+  const data = new Uint8Array(Buffer.concat(parts));
+  return makeData({
+    type: new Utf8(),
+    length: parts.length,
+    ...nulls(texts.map((text) => text != null)),
+    valueOffsets,
+    data,
+  });
+}
+
+function nulls(valid: readonly boolean[]): { nullCount: number; nullBitmap?: Uint8Array } {
+  const nullCount = valid.filter((value) => !value).length;
+  if (nullCount === 0) return { nullCount };
+  const nullBitmap = new Uint8Array(Math.ceil(valid.length / 64) * 8);
+  valid.forEach((value, row) => {
+    if (value) nullBitmap[row >> 3]! |= 1 << (row & 7);
+  });
+  return { nullCount, nullBitmap };
+}
