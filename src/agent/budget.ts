@@ -23,6 +23,8 @@ export class BudgetMeter {
   readonly #budgets: AgentBudgets;
   /** Tokens of the sequence up to the last answer. */
   #sequence = 0;
+  /** Estimated tokens of calls whose usage the server did not say. */
+  #unreported = 0;
 
   constructor(budgets: AgentBudgets) {
     this.#budgets = budgets;
@@ -33,8 +35,15 @@ export class BudgetMeter {
     return this.#budgets.tokens != null || this.#budgets.trajectoryTokens != null;
   }
 
-  record(last: Usage): void {
-    this.#sequence = last.prompt_tokens + last.completion_tokens;
+  /**
+   * Notes a call. A server that says no usage spends no less for it: its tokens are estimated.
+   * @param prompt The estimate that was made of the prompt.
+   */
+  record(last: Usage, prompt: number, answer: ChatMessage): void {
+    const said = last.prompt_tokens + last.completion_tokens;
+    const spent = said > 0 ? said : prompt + Math.ceil(charactersOf(answer) / CHARS_PER_TOKEN);
+    if (said === 0) this.#unreported += spent;
+    this.#sequence = spent;
   }
 
   /** An estimate of the next prompt's length; `fresh` are the messages that no call has seen yet. */
@@ -53,7 +62,7 @@ export class BudgetMeter {
     const { tokens, costUsd, trajectoryTokens } = this.#budgets;
     if (costUsd != null && used.cost_usd !== null && used.cost_usd >= costUsd) return { stop: "cost_budget" };
     const remaining = Math.min(
-      tokens == null ? Number.POSITIVE_INFINITY : tokens - used.total_tokens - prompt,
+      tokens == null ? Number.POSITIVE_INFINITY : tokens - used.total_tokens - this.#unreported - prompt,
       trajectoryTokens == null ? Number.POSITIVE_INFINITY : trajectoryTokens - prompt,
     );
     if (remaining <= 0) return { stop: "token_budget" };
@@ -67,7 +76,7 @@ export class BudgetMeter {
 export type BudgetDecision = { stop: StopReason } | { stop: null; maxTokens: number | null; clamped: boolean };
 
 function charactersOf(message: ChatMessage): number {
-  let characters = textOf(message.content).length;
+  let characters = textOf(message.content).length + (message.reasoning_content?.length ?? 0);
   for (const call of message.tool_calls ?? []) characters += call.function.name.length + call.function.arguments.length;
   return characters;
 }

@@ -164,6 +164,19 @@ describe("AgentLoop", () => {
     expect(broken).toMatchObject({ stop_reason: "model_error", error: { code: "internal" }, turns_used: 1 });
   });
 
+  it("keeps token and sequence budgets with a server that says no usage", async () => {
+    for (const budgets of [{ tokens: 300 }, { trajectoryTokens: 140 }]) {
+      let step = 0;
+      const server: ChatServer = {
+        chatCompletion: async (request) => {
+          const { server: one } = scripted({ tool_calls: [call("a", `{"step":${step++}}`)], usage: usage(0, 0) });
+          return one.chatCompletion(request);
+        },
+      };
+      expect((await run(server, { budgets })).stop_reason).toBe("token_budget");
+    }
+  });
+
   it("keeps token, cost and sequence budgets", async () => {
     const spending = scripted({ tool_calls: [call("a")], usage: usage(100, 20, 0.4) });
     const options = { repeatLimit: 0 };

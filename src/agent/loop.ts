@@ -175,9 +175,9 @@ class Run {
       ...(budget.maxTokens !== null && { max_tokens: budget.maxTokens }),
     });
     const modelMs = performance.now() - started;
-    this.#seen = this.#messages.length;
     const choice = this.#record(answer, modelMs);
     const { message, calls, problems } = this.#assistantMessage(choice.message, tools);
+    this.#meter.record(answer.usage ?? noUsage(), prompt, message);
     this.#messages.push(message);
     this.#seen = this.#messages.length;
     this.#reasoning.push(message.reasoning_content ?? null);
@@ -207,7 +207,6 @@ class Run {
     if (!choice) throw new LachesisError("empty_response", "The model's answer has no choices.");
     const usage = answer.usage ?? noUsage();
     this.#usage = this.#turns === 1 ? usage : addUsage(this.#usage, usage);
-    this.#meter.record(usage);
     this.#timings.model_ms += modelMs;
     this.#timings.turns.push({
       turn: this.#turns,
