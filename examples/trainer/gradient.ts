@@ -8,6 +8,9 @@ export interface WeighedGroup extends TrainingGroup {
   weights: number[];
 }
 
+/** Tokens that go into one tree, before sharing: it bounds the memory of a pass. */
+const TREE_TOKENS = 16_384;
+
 /** Adds the groups' gradient to `gradient` and gives the sums of their losses. */
 export function addGradient(
   llama: Llama,
@@ -16,7 +19,9 @@ export function addGradient(
   gradient: Float64Array,
 ): LossSums {
   const total = noLoss();
-  for (const { sequences, weights } of groups) {
+  for (const some of packed(groups)) {
+    const sequences = some.flatMap((group) => group.sequences);
+    const weights = some.flatMap((group) => group.weights);
     const targets = sequences.map(({ tokens, trained }) => trained.map((at) => tokens[at]!));
     const pass = llama.forward(buildTree(sequences), targets);
     const sums = noLoss();
@@ -27,4 +32,20 @@ export function addGradient(
     addLoss(total, sums);
   }
   return total;
+}
+
+/** Groups that go into a tree together: those of one environment share its system prompt. */
+function packed(groups: readonly WeighedGroup[]): WeighedGroup[][] {
+  const packs: WeighedGroup[][] = [];
+  let room = 0;
+  for (const group of groups) {
+    const size = group.sequences.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    if (size > room || packs.length === 0) {
+      packs.push([]);
+      room = TREE_TOKENS;
+    }
+    packs.at(-1)!.push(group);
+    room -= size;
+  }
+  return packs;
 }

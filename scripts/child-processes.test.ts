@@ -1,0 +1,68 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { ChildProcesses } from "./child-processes.ts";
+
+const logs = mkdtempSync(join(tmpdir(), "lachesis-children-"));
+let children = new ChildProcesses(logs);
+afterEach(async () => {
+  await children.stop();
+  children.kill();
+  children = new ChildProcesses(logs);
+});
+
+const program = (code: string) => ["-e", code];
+/** Says where it listens, has a child of its own, and lives until it is stopped. */
+const server = program(`
+  const { pid } = require("node:child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+  console.log(JSON.stringify({ listening: "pids:" + process.pid + ":" + pid }));
+  setInterval(() => {}, 1000);
+`);
+
+function lives(pid: number): boolean {
+  try {
+    // A zombie has ended as well; its parent has not looked yet.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+async function gone(pids: readonly number[]): Promise<boolean> {
+  for (let tries = 0; tries < 200 && pids.some(lives); tries++) await sleep(25);
+  return !pids.some(lives);
+}
+
+describe.runIf(process.platform === "linux")("a demo's programs", () => {
+  it("tell where they listen, and end with all that they started", async () => {
+    const address = await children.start("server", server, { listens: true });
+    const pids = address.split(":").slice(1).map(Number);
+    expect(pids.every(lives)).toBe(true);
+    await children.stop();
+    expect(await gone(pids)).toBe(true);
+  });
+
+  it("give their lines one by one", async () => {
+    const lines: string[] = [];
+    await children.run("lines", program('console.log("a\\nb"); process.stdout.write("c\\n")'), (line) =>
+      lines.push(line),
+    );
+    expect(lines).toEqual(["a", "b", "c"]);
+  });
+
+  it("fail the demo with the end of their log when one ends that should run", async () => {
+    await children.start("broken", program('console.error("no such folder"); process.exit(3)'));
+    const endless = children.run("endless", program("setInterval(() => {}, 1000)"), () => {});
+    await expect(endless).rejects.toThrow(/broken ended with 3:\nno such folder/);
+  });
+
+  it("fail when a program with an end ends badly, or cannot say where it listens", async () => {
+    await expect(children.run("worse", program("process.exit(4)"), () => {})).rejects.toThrow(/worse ended with 4/);
+    const never = children.start("never", program("process.exit(0)"), { listens: true });
+    await expect(never).rejects.toThrow(/never ended with 0/);
+  });
+});
+
+afterAll(() => rmSync(logs, { recursive: true, force: true }));
