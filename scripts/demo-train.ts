@@ -3,7 +3,7 @@
  * embedded model as an inference server, terminal-test's `serve` and the example trainer, draws the mean reward while it
  * rises, and says at the end whether it rose enough. Whatever ends it, it leaves no process behind.
  */
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -52,6 +52,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 say("Lachesis demo: a half-trained model learns terminal-test by reinforcement (GRPO)");
 say(`seed ${seed}, ${steps} steps of ${values["batch-size"]} rollouts; everything is written to ${directory}\n`);
 const rows: MetricsRow[] = await new MetricsFile(join(directory, "metrics.jsonl")).rows();
+const portsFile = join(directory, "ports.json");
 let drawn = 0;
 try {
   await train();
@@ -65,10 +66,14 @@ process.exit(verdict());
 
 async function train(): Promise<void> {
   const store = `sqlite:${join(directory, "api.db")}`;
+  // A run that goes on keeps its addresses: they are part of the environment's configuration.
+  const ports = readPorts();
+  const serveModel = [lachesis, "model", "serve", "--model", values.model, "--port", ports.model];
   const [api, inference] = await Promise.all([
-    children.start("api", [lachesis, "api", "--port", "0", "--store", store], { listens: true }),
-    children.start("model", [lachesis, "model", "serve", "--port", "0", "--model", values.model], { listens: true }),
+    children.start("api", [lachesis, "api", "--store", store, "--port", ports.api], { listens: true }),
+    children.start("model", serveModel, { listens: true }),
   ]);
+  writeFileSync(portsFile, JSON.stringify({ api: new URL(api).port, model: new URL(inference).port }));
   const trainer = ["examples/trainer/main.ts", "--json", "--api", api, "--server", inference, "--out", directory];
   const settings = ["model", "steps", "batch-size", "lr", "warmup-steps", "seed"] as const;
   const done = children.run(
@@ -91,6 +96,12 @@ async function train(): Promise<void> {
     ...["--openai.tokenizer_name", values.model],
   ]);
   await done;
+}
+
+/** "0" takes a free one. */
+function readPorts(): { api: string; model: string } {
+  if (!existsSync(portsFile)) return { api: "0", model: "0" };
+  return JSON.parse(readFileSync(portsFile, "utf8")) as { api: string; model: string };
 }
 
 /** On a terminal the plot is drawn over the one before; elsewhere each step is a line. */

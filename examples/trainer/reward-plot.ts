@@ -29,7 +29,7 @@ export function rewardText(points: readonly RewardPoint[], steps: number): strin
   const ticks = Array.from({ length: Math.floor(steps / 10) }, (_, index) =>
     String((index + 1) * 10).padStart(10 * COLUMNS_PER_STEP),
   );
-  return [...lines, `    └${"─".repeat(width)}`, `     ${ticks.join("")}`];
+  return [...lines, `    └${"─".repeat(width)}`, `     ${ticks.join("")}`.trimEnd()];
 }
 
 /** A picture without anything from outside, for the run's folder. */
