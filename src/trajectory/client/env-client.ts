@@ -10,6 +10,8 @@ import { ApiHttp, type ApiHttpOptions } from "./api-http.ts";
 export interface EnvClientOptions extends ApiHttpOptions {
   /** The API's address; one that ends in /v2/runs/NAME means that run of ours. */
   url: string;
+  /** What the server gave at an earlier registration: with it the env gets its old id. */
+  envToken?: string | null;
 }
 
 export interface WatchedStatus extends EnvStatus {
@@ -23,11 +25,13 @@ export class EnvClient {
   readonly #runPath: string | null;
   #watchPath: string | null = null;
   #env: (EnvRegistered & { token?: string }) | null = null;
+  #envToken: string | null;
 
   constructor(options: EnvClientOptions) {
     const run = /^(.*)(\/v2\/runs\/[^/]+)\/*$/.exec(options.url);
     this.#runPath = run?.[2] ?? null;
     this.#http = new ApiHttp({ ...options, url: run?.[1] ?? options.url });
+    this.#envToken = options.envToken ?? null;
   }
 
   get url(): string {
@@ -52,12 +56,14 @@ export class EnvClient {
 
   /** null while the trainer has not started. With an earlier registration the env keeps its id, where the server knows it. */
   async register(env: EnvRegistration, signal?: AbortSignal): Promise<EnvRegistered | null> {
-    const token = this.#env?.token;
+    const token = this.#envToken;
     const path = this.#runPath === null ? "/register-env" : `${this.#runPath}/envs`;
-    const body = JSON.stringify(token === undefined ? env : { ...env, token });
+    const body = JSON.stringify(token === null ? env : { ...env, token });
     const answer = await this.#http.json<{ status: string }>({ method: "POST", path, body, ...given(signal) });
     if (answer.status !== "success") return null;
-    this.#env = answer as EnvRegistered;
+    const registered: EnvRegistered & { token?: string } = answer as EnvRegistered;
+    this.#envToken = registered.token ?? this.#envToken;
+    this.#env = registered;
     this.#watchPath = await this.#findWatchPath(signal);
     return this.#env;
   }
@@ -86,6 +92,11 @@ export class EnvClient {
     });
     if (answer.status !== 200) throw forgotten(this.#id, answer.status);
     return JSON.parse(answer.body.toString("utf8"));
+  }
+
+  /** The token of the newest registration, or of an earlier process; null of v1 servers. */
+  get envToken(): string | null {
+    return this.#envToken;
   }
 
   get canWatch(): boolean {
@@ -128,8 +139,12 @@ export class EnvClient {
   /** Only our server answers /healthz with its default run. */
   async #findWatchPath(signal?: AbortSignal): Promise<string | null> {
     if (this.#runPath !== null) return `${this.#runPath}/envs/${this.#id}/watch`;
-    const answer = await this.#http.exchange({ method: "GET", path: "/healthz", ...given(signal) });
-    if (answer.status !== 200) return null;
+    const answer = await this.#http.exchange({ method: "GET", path: "/healthz", ...given(signal) }).catch((error) => {
+      // A server of v1 may answer anything to a path that it does not know.
+      if (error instanceof LachesisError && error.details.status !== undefined) return null;
+      throw error;
+    });
+    if (answer?.status !== 200) return null;
     try {
       const health: unknown = JSON.parse(answer.body.toString("utf8"));
       return isObject(health) && typeof health.default_run === "string"

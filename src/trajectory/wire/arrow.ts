@@ -6,7 +6,7 @@
 import {
   Bool,
   type Data,
-  DataType,
+  type DataType,
   Field,
   Float32,
   Float64,
@@ -17,12 +17,13 @@ import {
   Schema,
   Struct,
   Table,
-  tableFromIPC,
   tableToIPC,
   Utf8,
 } from "apache-arrow";
 import { errorMessage, isObject } from "../../core/index.ts";
 import type { ScoredGroup } from "../contract.ts";
+import { type ArrowColumn, type ArrowStream, isNull, readArrowStream } from "./arrow-stream.ts";
+import { StreamError } from "./flatbuffer.ts";
 import { InvalidBody } from "./problem-detail.ts";
 
 export const ARROW_TYPE = "application/vnd.apache.arrow.stream";
@@ -85,33 +86,37 @@ export function encodeArrow(
 
 /** The groups as JSON would have them, unchecked. Throws `InvalidBody` where the stream is not of this form. */
 export function decodeArrow(bytes: Uint8Array): Record<string, unknown>[] {
-  let table: Table;
   try {
-    table = tableFromIPC(bytes);
+    return decode(readArrowStream(bytes));
   } catch (error) {
-    throw refused("arrow_invalid", [], `The Arrow stream cannot be read: ${errorMessage(error)}`);
+    if (error instanceof StreamError)
+      throw refused("arrow_invalid", [], `The Arrow stream cannot be read: ${error.message}`);
+    throw error;
   }
-  const described = describedGroups(table.schema.metadata);
+}
+
+function decode({ metadata, batches }: ArrowStream): Record<string, unknown>[] {
+  const described = describedGroups(metadata);
   const groups = new Map<number, Sequences>();
-  for (const batch of table.batches) {
-    const column = (name: string, nullable = false) => columnOf(batch, name, nullable);
-    const numbers = plain(column("group"), "group", DataType.isInt, 32) as Int32Array;
-    const scores = plain(column("score"), "score", DataType.isFloat, 64) as Float64Array;
-    const tokens = lists(column("tokens"), "tokens", DataType.isInt, 32);
-    const trained = lists(column("trained"), "trained", DataType.isBool, 1);
-    const logprobs = lists(column("inference_logprobs", true), "inference_logprobs", DataType.isFloat, 32);
-    const messages = texts(column("messages", true));
-    for (let row = 0; row < batch.numRows; row++) {
-      const number = numbers[row]!;
+  for (const { rows, columns } of batches) {
+    const numbers = column(columns, "group", "int32");
+    const scores = column(columns, "score", "float64");
+    const tokens = lists(columns, "tokens", "int32");
+    const trained = lists(columns, "trained", "bool");
+    const logprobs =
+      columns.get("inference_logprobs")?.kind === "null" ? null : lists(columns, "inference_logprobs", "float32", true);
+    const messages = columns.get("messages")?.kind === "null" ? null : column(columns, "messages", "utf8", true);
+    for (let row = 0; row < rows; row++) {
+      const number = numbers!.values[row]!;
       const group = groups.get(number) ?? { tokens: [], masks: [], scores: [], logprobs: [], messages: [] };
       groups.set(number, group);
-      const ids = Array.from(numbersOf(tokens!, row, "tokens")!);
+      const ids = Array.from(slice(tokens!, row, "tokens")!);
       group.tokens.push(ids);
       group.masks.push(masksOf(trained!, row, ids));
-      group.scores.push(scores[row]!);
-      const own = logprobs && numbersOf(logprobs, row, "inference_logprobs");
+      group.scores.push(scores!.values[row]!);
+      const own = logprobs && slice(logprobs, row, "inference_logprobs");
       group.logprobs.push(own && Array.from(own));
-      group.messages.push(messages(row));
+      group.messages.push(messages && messagesOf(messages, row));
     }
   }
   const order = [...groups.keys()].sort((a, b) => a - b);
@@ -193,93 +198,83 @@ function refused(type: string, loc: (string | number)[], msg: string): InvalidBo
   return new InvalidBody([{ type, loc: ["body", ...loc], msg }]);
 }
 
-function columnOf(batch: RecordBatch, name: string, nullable: boolean): Data | null {
-  const index = batch.schema.fields.findIndex((field) => field.name === name);
-  const data = batch.data.children[index];
-  if (!data) {
+type Columns = ReadonlyMap<string, ArrowColumn>;
+type Kind = Exclude<ArrowColumn["kind"], "null">;
+type OfKind<K extends Kind> = Extract<ArrowColumn, { kind: K }>;
+
+/** null where the column is missing and may be. */
+function column<K extends Kind>(columns: Columns, name: string, kind: K, nullable = false): OfKind<K> | null {
+  const found = columns.get(name);
+  if (!found) {
     if (nullable) return null;
     throw refused("missing", [name], "The table needs this column");
   }
-  if (data.length !== batch.numRows) throw refused("value_error", [name], "The column is shorter than the table");
-  if (!nullable && data.nullCount > 0) throw refused("value_error", [name], "Null is not allowed here");
-  return data;
+  if (found.kind !== kind) throw refused("type_error", [name], `The column should be ${kind}, not ${found.kind}`);
+  if (!nullable && "valid" in found && found.valid !== null)
+    throw refused("value_error", [name], "Null is not allowed here");
+  return found as OfKind<K>;
 }
 
-function plain(data: Data | null, name: string, isKind: (type: unknown) => boolean, bits: number): ArrayLike<number> {
-  const values = data?.values as ArrayLike<number> | undefined;
-  if (!data || !isKind(data.type) || bitsOf(data.type) !== bits || !values || values.length < data.length) {
-    throw refused("type_error", [name], `The column should be ${name === "score" ? "float64" : "int32"}`);
-  }
-  return values;
+interface Lists<Values> {
+  list: OfKind<"list">;
+  values: Values;
+  length: number;
 }
 
-interface Lists {
-  data: Data;
-  offsets: Int32Array;
-  child: Data;
-}
+type ItemValues<K extends "int32" | "bool" | "float32"> = OfKind<K>["values"];
 
-function lists(data: Data | null, name: string, isKind: (type: unknown) => boolean, bits: number): Lists | null {
-  if (!data || DataType.isNull(data.type)) return null;
-  const child = data.children[0];
-  const offsets = data.valueOffsets as Int32Array | undefined;
-  if (!DataType.isList(data.type) || !child || !isKind(child.type) || bitsOf(child.type) !== bits || !offsets) {
-    const item = { tokens: "int32", trained: "bool" }[name] ?? "float32";
-    throw refused("type_error", [name], `The column should be a list of ${item}`);
-  }
-  if (child.nullCount > 0) throw refused("value_error", [name], "Null is not allowed inside the lists");
-  const held = DataType.isBool(child.type) ? child.values.length * 8 : child.values.length;
-  if (held < child.length) throw refused("value_error", [name], "The column's data is cut short");
-  return { data, offsets, child };
-}
-
-function bitsOf(type: DataType): number {
-  if (DataType.isBool(type)) return 1;
-  if (DataType.isInt(type)) return type.bitWidth;
-  return DataType.isFloat(type) ? [16, 32, 64][type.precision]! : 0;
+function lists<K extends "int32" | "bool" | "float32">(
+  columns: Columns,
+  name: string,
+  kind: K,
+  nullable = false,
+): Lists<ItemValues<K>> | null {
+  const list = column(columns, name, "list", nullable);
+  if (!list) return null;
+  const { item } = list;
+  if (item.kind !== kind)
+    throw refused("type_error", [name], `The column should be a list of ${kind}, not ${item.kind}`);
+  if (item.valid !== null) throw refused("value_error", [name], "Null is not allowed inside the lists");
+  return { list, values: item.values as ItemValues<K>, length: item.length };
 }
 
 /** Start and end of a row, or null for a null row. */
-function rangeOf({ data, offsets, child }: Lists, row: number, name: string): readonly [number, number] | null {
-  if (data.nullCount > 0 && !data.getValid(row)) return null;
-  const start = offsets[row]!;
-  const end = offsets[row + 1]!;
-  if (!(start >= 0 && start <= end && end <= child.length))
+function rangeOf({ list, length }: Lists<unknown>, row: number, name: string): readonly [number, number] | null {
+  if (isNull(list, row)) return null;
+  const start = Number(list.offsets[row]!);
+  const end = Number(list.offsets[row + 1]!);
+  if (!(start >= 0 && start <= end && end <= length))
     throw refused("value_error", [name, row], "The row's offsets are out of range");
   return [start, end];
 }
 
-function numbersOf(from: Lists, row: number, name: string): Int32Array | Float32Array | null {
+function slice<Values extends Int32Array | Float32Array>(from: Lists<Values>, row: number, name: string) {
   const range = rangeOf(from, row, name);
-  return range && (from.child.values as Int32Array).subarray(range[0], range[1]);
+  return range && from.values.subarray(range[0], range[1]);
 }
 
-function masksOf(from: Lists, row: number, tokens: readonly number[]): number[] {
+function masksOf(from: Lists<Uint8Array>, row: number, tokens: readonly number[]): number[] {
   const [start, end] = rangeOf(from, row, "trained")!;
   if (end - start !== tokens.length)
     throw refused("value_error", ["trained", row], `${end - start} values for ${tokens.length} tokens`);
-  const bits = from.child.values as Uint8Array;
-  const offset = from.child.offset;
   return tokens.map((token, position) => {
-    const at = offset + start + position;
-    return ((bits[at >> 3]! >> (at & 7)) & 1) === 1 ? token : UNTRAINED;
+    const at = start + position;
+    return ((from.values[at >> 3]! >> (at & 7)) & 1) === 1 ? token : UNTRAINED;
   });
 }
 
-function texts(data: Data | null): (row: number) => unknown {
-  if (!data || DataType.isNull(data.type)) return () => null;
-  const offsets = data.valueOffsets as Int32Array | undefined;
-  if (!DataType.isUtf8(data.type) || !offsets) throw refused("type_error", ["messages"], "The column should be utf8");
-  const bytes = data.values as Uint8Array;
-  return (row) => {
-    if (data.nullCount > 0 && !data.getValid(row)) return null;
-    const text = Buffer.from(bytes.subarray(offsets[row]!, offsets[row + 1]!)).toString("utf8");
-    try {
-      return JSON.parse(text);
-    } catch (error) {
-      throw refused("json_invalid", ["messages", row], errorMessage(error));
-    }
-  };
+function messagesOf(from: OfKind<"utf8">, row: number): unknown {
+  if (isNull(from, row)) return null;
+  const start = Number(from.offsets[row]!);
+  const end = Number(from.offsets[row + 1]!);
+  if (!(start >= 0 && start <= end && end <= from.values.byteLength))
+    throw refused("value_error", ["messages", row], "The row's offsets are out of range");
+  const text = Buffer.from(from.values.subarray(start, end)).toString("utf8");
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw refused("json_invalid", ["messages", row], errorMessage(error));
+  }
 }
 
 function allOrNone<T>(rows: (T | null)[], name: string): T[] | null {

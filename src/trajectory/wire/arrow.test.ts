@@ -1,0 +1,103 @@
+import { tableFromArrays, tableToIPC } from "apache-arrow";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ScoredGroup } from "../contract.ts";
+import { decodeArrow, encodeArrow } from "./arrow.ts";
+import { readGroup, writeGroup } from "./group.ts";
+import { InvalidBody } from "./problem-detail.ts";
+
+const float = fc.float({ noNaN: true, noDefaultInfinity: true });
+const double = fc.double({ noNaN: true, noDefaultInfinity: true });
+const message = fc.record({ role: fc.constantFrom("user", "assistant"), content: fc.string({ unit: "grapheme" }) });
+
+/** Groups as JSON sends them; log-probabilities are 32-bit floats already, which is what the table holds. */
+const groups = fc
+  .array(
+    fc.array(fc.record({ token: fc.nat(2 ** 31 - 1), trained: fc.boolean(), logprob: float }), { maxLength: 20 }),
+    {
+      minLength: 1,
+      maxLength: 4,
+    },
+  )
+  .chain((rows) => {
+    const count = rows.length;
+    const perSequence = <T>(item: fc.Arbitrary<T>) => fc.array(item, { minLength: count, maxLength: count });
+    return fc.record({
+      tokens: fc.constant(rows.map((row) => row.map(({ token }) => token))),
+      masks: fc.oneof(
+        fc.constant(rows.map((row) => row.map(({ token, trained }) => (trained ? token : -100)))),
+        fc.constant(rows.map((row) => row.map(() => 1))),
+      ),
+      scores: perSequence(double),
+      inference_logprobs: fc.constantFrom(
+        null,
+        rows.map((row) => row.map(({ logprob }) => logprob)),
+      ),
+      messages: fc.option(fc.oneof(perSequence(fc.array(message, { maxLength: 3 })), fc.constant([]))),
+      advantages: fc.option(fc.array(fc.array(double, { maxLength: 3 }), { maxLength: 3 })),
+      overrides: fc.option(perSequence(fc.record({ set_advantage_to_zero: fc.boolean() }))),
+      generation_params: fc.option(fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.integer(), double))),
+      env_id: fc.option(fc.nat(5)),
+      images: fc.option(fc.array(fc.string())),
+      weight_versions: fc.option(fc.nat(9).map((version): [number, number] => [version, version + 1])),
+    });
+  });
+
+const throughJson = (group: unknown) => JSON.parse(writeGroup(readGroup(JSON.parse(JSON.stringify(group)))));
+
+describe("Arrow", () => {
+  it("holds what JSON holds", () => {
+    fc.assert(
+      fc.property(fc.array(groups, { minLength: 1, maxLength: 3 }), (sent) => {
+        const read = sent.map((group) => readGroup(JSON.parse(JSON.stringify(group))));
+        const back = decodeArrow(encodeArrow(read)).map((value) => JSON.parse(writeGroup(readGroup(value))));
+        expect(back).toEqual(sent.map(throughJson));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it("refuses what is no stream, or a stream of another form, with a place", () => {
+    const table = (columns: Parameters<typeof tableFromArrays>[0]) => tableToIPC(tableFromArrays(columns), "stream");
+    const good = encodeArrow([readGroup({ tokens: [[1, 2]], masks: [[-100, 2]], scores: [1] })]);
+    const refusals: [Uint8Array, string][] = [
+      [Buffer.from("no stream at all"), "arrow_invalid"],
+      [good.slice(0, 20), "arrow_invalid"],
+      [table({ group: Int32Array.of(0) }), "missing"],
+      [table({ group: Float64Array.of(1), tokens: Float64Array.of(1) }), "type_error"],
+    ];
+    for (const [bytes, type] of refusals) {
+      let thrown: unknown;
+      try {
+        decodeArrow(bytes);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toBeInstanceOf(InvalidBody);
+      if (type !== "arrow_invalid") expect((thrown as InvalidBody).detail[0]!.type).toBe(type);
+    }
+  });
+
+  it("never gives anything but groups or a refusal, whatever bytes are turned", () => {
+    const group: ScoredGroup = readGroup({
+      tokens: [[1, 2, 3], [4]],
+      masks: [[-100, 2, 3], [4]],
+      scores: [1, 0],
+      inference_logprobs: [[1, -0.5, -1], [-2]],
+      messages: [[{ role: "user", content: "x" }], []],
+    });
+    const stream = encodeArrow([group]);
+    fc.assert(
+      fc.property(fc.nat(stream.length - 1), fc.nat(255), (at, value) => {
+        const turned = Uint8Array.from(stream);
+        turned[at] = value;
+        try {
+          for (const read of decodeArrow(turned)) readGroup(read);
+        } catch (error) {
+          expect(error).toBeInstanceOf(InvalidBody);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
