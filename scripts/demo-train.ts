@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { generateTasks } from "../environments/terminal-test/tasks.ts";
 import { lineOf, MetricsFile, type MetricsRow } from "../examples/trainer/metrics.ts";
 import { rewardSvg, rewardText, verdictOf } from "../examples/trainer/reward-plot.ts";
 import { ChildProcesses } from "./child-processes.ts";
@@ -16,8 +17,10 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     steps: { type: "string", default: "30" },
     "batch-size": { type: "string", default: "128" },
-    lr: { type: "string", default: "4e-4" },
-    "warmup-steps": { type: "string", default: "10" },
+    tasks: { type: "string", default: "80" },
+    lr: { type: "string", default: "8e-4" },
+    "warmup-steps": { type: "string", default: "5" },
+    "updates-per-batch": { type: "string", default: "2" },
     target: { type: "string", default: "0.15" },
     model: { type: "string", default: "models/tiny/half-trained" },
     "run-dir": { type: "string" },
@@ -25,14 +28,16 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  say("npm run demo:train -- [--seed 1] [--steps 30] [--batch-size 128] [--lr 4e-4] [--warmup-steps 10]");
-  say("                      [--target 0.15] [--model DIR] [--run-dir DIR]   the same --run-dir goes on");
+  say("npm run demo:train -- [--seed 1] [--steps 30] [--batch-size 128] [--tasks 80] [--target 0.15] [--model DIR]");
+  say("                      [--lr 8e-4] [--warmup-steps 5] [--updates-per-batch 2] [--run-dir DIR]");
+  say("The same --run-dir goes on where it was; --tasks 0 draws new tasks without end.");
   process.exit(0);
 }
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const steps = number("steps", values.steps, 1);
 const seed = number("seed", values.seed, 0);
+const tasks = number("tasks", values.tasks, 0);
 const target = Number(values.target);
 const GROUP_SIZE = 8;
 const stamp = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
@@ -75,7 +80,7 @@ async function train(): Promise<void> {
   ]);
   writeFileSync(portsFile, JSON.stringify({ api: new URL(api).port, model: new URL(inference).port }));
   const trainer = ["examples/trainer/main.ts", "--json", "--api", api, "--server", inference, "--out", directory];
-  const settings = ["model", "steps", "batch-size", "lr", "warmup-steps", "seed"] as const;
+  const settings = ["model", "steps", "batch-size", "lr", "warmup-steps", "updates-per-batch", "seed"] as const;
   const done = children.run(
     "trainer",
     [...trainer, ...settings.flatMap((name) => [`--${name}`, values[name]])],
@@ -93,9 +98,21 @@ async function train(): Promise<void> {
     ...["--env.ensure_scores_are_not_same", "false", "--env.use_wandb", "false"],
     ...["--env.max_agent_turns", "2", "--env.max_token_length", "192"],
     ...["--openai.server_type", "vllm", "--openai.base_url", `${inference}/v1`, "--openai.model_name", "tiny"],
-    ...["--openai.tokenizer_name", values.model],
+    ...["--openai.tokenizer_name", values.model, ...dataset()],
   ]);
   await done;
+}
+
+/**
+ * A fixed set of the environment's own training tasks, passed over again and again: the first steps and the last ones then
+ * meet the same tasks, and their difference is what was learned, not which tasks were drawn.
+ */
+function dataset(): string[] {
+  if (tasks === 0) return [];
+  const file = join(directory, "tasks.jsonl");
+  const rows = generateTasks({ seed, count: tasks, split: "train" });
+  writeFileSync(file, rows.map((task) => `${JSON.stringify(task)}\n`).join(""));
+  return ["--env.dataset_name", file, "--env.eval_size", "0"];
 }
 
 /** "0" takes a free one. */
