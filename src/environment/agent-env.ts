@@ -5,7 +5,7 @@
  */
 import type { z } from "zod";
 import { AgentLoop, type AgentResult, ToolContext } from "../agent/index.ts";
-import { type ChatMessage, type ContentPart, LachesisError, Semaphore, textOf } from "../core/index.ts";
+import { type ChatMessage, type ContentPart, Semaphore, textOf } from "../core/index.ts";
 import type { Outcome, RewardValue } from "../evaluation/index.ts";
 import type { Sandbox } from "../sandbox/index.ts";
 import {
@@ -19,6 +19,7 @@ import {
 import { makeSandbox } from "./agent-sandbox.ts";
 import { BaseEnv, type EnvClass } from "./base-env.ts";
 import { AgentEnvConfig } from "./fields.ts";
+import { Harness } from "./harness.ts";
 import { outcomeWithoutReward, scoreWithin } from "./reward.ts";
 import type { GroupTools, Rollout } from "./rollout.ts";
 import type { Trajectory } from "./trajectory.ts";
@@ -87,20 +88,16 @@ export abstract class AgentEnv<
     return { reward: await this.computeReward(item, result, ctx) };
   }
 
-  /** Makes the sandbox of a rollout. Override it to give an item its own image or limits. */
+  /**
+   * Makes the sandbox of a rollout. Override it to give an item its own image or limits; pass `rollout.sockets` on, or a
+   * program of `env.harness_command` cannot reach its model.
+   */
   protected async createSandbox(_item: Item, rollout: Rollout, signal: AbortSignal): Promise<Sandbox> {
-    return makeSandbox(this.#settings, rollout.id, signal);
+    return makeSandbox(this.#settings, rollout.id, signal, rollout.sockets);
   }
 
   override async validate(): Promise<void> {
     await super.validate();
-    const { harness } = this.#settings;
-    if (harness !== "builtin") {
-      throw new LachesisError(
-        "config_invalid",
-        `env.harness: "${harness}" cannot be run by this version; use builtin.`,
-      );
-    }
     const { missing } = await this.#resolve(0);
     for (const { toolset, tools, reason } of missing) {
       this.logger.info({ toolset, tools, reason }, "tools are left out because they cannot work here");
@@ -108,6 +105,8 @@ export abstract class AgentEnv<
   }
 
   override async resolveTools(_item: Item, seed: number): Promise<GroupTools> {
+    // A program brings its own tools; what it offered is kept with each rollout.
+    if (this.#settings.harness === "command") return { tools: [], schemas: [] };
     if (this.#settings.distribution !== null) return groupTools(await this.#resolve(seed));
     this.#fixedTools ??= this.#resolve(seed).then(groupTools);
     return this.#fixedTools;
@@ -116,9 +115,11 @@ export abstract class AgentEnv<
   override async collectTrajectory(item: Item, rollout: Rollout): Promise<Trajectory> {
     const settings = this.#settings;
     const opening = await this.#opening(item);
+    const harness = settings.harness === "command" ? await Harness.open(settings, rollout) : null;
+    const withSockets = harness ? { ...rollout, sockets: harness.sockets } : rollout;
     const context = new RolloutTools({
       rolloutId: rollout.id,
-      createSandbox: (signal) => this.createSandbox(item, rollout, signal),
+      createSandbox: (signal) => this.createSandbox(item, withSockets, signal),
       settings,
       userTask: userTaskOf(opening),
       logger: this.logger,
@@ -126,24 +127,33 @@ export abstract class AgentEnv<
     const ctx = new ToolContext({ rollout: context, tools: this.#allTools.tools, signal: rollout.signal });
     try {
       const workspace = await this.setupTrajectoryWorkspace(item, rollout.id, ctx);
-      const result = await this.#agent(rollout, context).run(opening);
+      const run = harness ? await harness.run(opening, await context.sandbox()) : null;
+      const result = run?.result ?? (await this.#agent(rollout, context).run(opening));
       const tracked = rollout.session.finish({
         messages: result.messages,
-        tools: rollout.tools?.schemas ?? [],
+        tools: run?.tools ?? rollout.tools?.schemas ?? [],
         stopReason: result.stop_reason,
       });
       result.managed_state = tracked?.managed_state ?? null;
-      const trajectory = { messages: result.messages, result, sequences: tracked?.sequences ?? null };
-      const early = outcomeWithoutReward(result, context.fatal);
+      const sequences = tracked?.sequences ?? null;
+      const trajectory = { messages: result.messages, result, sequences, ...(run && { metadata: run.metadata }) };
+      const early = outcomeWithoutReward(result, context.fatal) ?? run?.outcome;
       if (early) return { ...trajectory, reward: early };
       const verdict = await scoreWithin(() => this.verifyAndScoreTrajectory(item, result, rollout.id, ctx, workspace), {
         seconds: settings.reward_timeout_s,
         signal: rollout.signal,
         environment: (this.constructor as EnvClass).name,
       });
-      return { ...trajectory, ...verdict, reward: died(context) ?? verdict.reward };
+      const metadata = { ...run?.metadata, ...verdict.metadata };
+      return {
+        ...trajectory,
+        ...verdict,
+        ...(Object.keys(metadata).length > 0 && { metadata }),
+        reward: died(context) ?? verdict.reward,
+      };
     } finally {
       await ctx.cleanup();
+      await harness?.close();
     }
   }
 

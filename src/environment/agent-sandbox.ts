@@ -5,7 +5,12 @@ import type { AgentEnvConfig } from "./fields.ts";
 /** The image's default names a container image; the local backend then shows the host's /usr. */
 const DEFAULT_IMAGE = "atropos-sandbox:local";
 
-export function makeSandbox(config: AgentEnvConfig, label: string, signal: AbortSignal): Promise<Sandbox> {
+export function makeSandbox(
+  config: AgentEnvConfig,
+  label: string,
+  signal: AbortSignal,
+  sockets: Record<string, string> = {},
+): Promise<Sandbox> {
   const limits: Partial<SandboxLimits> = {
     ...(config.sandbox_memory_mb !== null && { memory_mb: config.sandbox_memory_mb }),
     ...(config.sandbox_pids !== null && { pids: config.sandbox_pids }),
@@ -17,6 +22,7 @@ export function makeSandbox(config: AgentEnvConfig, label: string, signal: Abort
     require_sandbox: config.require_sandbox,
     image: config.terminal_backend === "local" && config.sandbox_image === DEFAULT_IMAGE ? null : config.sandbox_image,
     limits,
+    sockets,
     label,
     signal,
   });

@@ -54,6 +54,8 @@ export interface Rollout {
   readonly tools: GroupTools | null;
   /** Answers the rollout's model calls. Uses of it are tracked where the server gives tokens. */
   readonly session: RolloutSession;
+  /** Host sockets that the rollout's sandbox must show, by path inside; only with `env.harness: command`. */
+  readonly sockets?: Record<string, string>;
 }
 
 /** A group under collection. */

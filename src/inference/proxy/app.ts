@@ -25,7 +25,7 @@ export interface ProxyState {
   readonly access: Access;
   readonly model: string;
   create(request: SessionRequest): Promise<ProxySession>;
-  end(session: ProxySession): void;
+  end(session: ProxySession): Promise<void>;
   servers(): ServerFacts[];
   setup(servers: readonly ServerConfigInput[]): Promise<void>;
   /** Where clients reach the session, for the request's own host. */
@@ -99,9 +99,9 @@ function forSession(app: FastifyInstance, state: ProxyState): void {
   app.get<WithId>("/:uuid/v1/models", (request) => models(found(request).model));
   app.get<WithId>("/:uuid/nodes", (request) => ({ nodes: found(request).nodes() }));
   app.get<WithId>("/:uuid/sequences", (request) => found(request).sequences());
-  app.delete<WithId>("/:uuid", (request) => {
+  app.delete<WithId>("/:uuid", async (request) => {
     const session = found(request);
-    if (state.sessions.has(session.uuid)) state.end(session);
+    await state.end(session);
     return { status: "deleted", uuid: session.uuid };
   });
 }

@@ -4,7 +4,7 @@ import type { ChatChoice, ChatRequest } from "../contract.ts";
 import { type Body, flag, refuse, samplingOf } from "../embedded/http/body.ts";
 import { assistantContent, contentOf } from "./content.ts";
 import { type Dialect, pieces, type WireEvent } from "./dialect.ts";
-import { DEFAULT_MAX_TOKENS, type WireAnswer } from "./proxy-session.ts";
+import type { WireAnswer } from "./proxy-session.ts";
 import { openaiError } from "./wire-errors.ts";
 
 export const chatDialect: Dialect = {
@@ -68,7 +68,7 @@ function* deltas(
 
 export function chatRequest(body: Body): ChatRequest {
   if (!Array.isArray(body.messages) || body.messages.length === 0) throw refuse("messages", "a list of messages");
-  const { stop_token_ids: _ids, ignore_eos: _eos, ...sampling } = samplingOf(body, DEFAULT_MAX_TOKENS);
+  const { stop_token_ids: _ids, ignore_eos: _eos, ...sampling } = samplingOf(body, null);
   const tools = chatTools(body.tools);
   return {
     ...checkedSampling(sampling),
@@ -81,11 +81,18 @@ export function chatRequest(body: Body): ChatRequest {
 
 /** Refuses numbers that no server takes, and fills in the temperature. */
 export function checkedSampling(sampling: ReturnType<typeof samplingOf>) {
-  const { max_tokens = DEFAULT_MAX_TOKENS, n = 1, temperature = 1, stop = [], ...rest } = sampling;
-  if (!Number.isSafeInteger(max_tokens) || max_tokens < 1) throw refuse("max_tokens", "a whole number of at least 1");
+  const { max_tokens, n = 1, temperature = 1, stop = [], ...rest } = sampling;
+  if (max_tokens !== undefined && !(Number.isSafeInteger(max_tokens) && max_tokens >= 1))
+    throw refuse("max_tokens", "a whole number of at least 1");
   if (!Number.isSafeInteger(n) || n < 1 || n > 128) throw refuse("n", "a whole number from 1 to 128");
   if (temperature < 0) throw refuse("temperature", "a number of at least 0");
-  return { ...rest, max_tokens, n, temperature, ...(stop.length > 0 && { stop: [...stop] }) };
+  return {
+    ...rest,
+    ...(max_tokens !== undefined && { max_tokens }),
+    n,
+    temperature,
+    ...(stop.length > 0 && { stop: [...stop] }),
+  };
 }
 
 const ROLES: readonly unknown[] = ["system", "developer", "user", "assistant", "tool"];

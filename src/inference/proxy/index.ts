@@ -2,4 +2,4 @@
 export type { BudgetName, SessionBudgets } from "./budget.ts";
 export type { CapturedCall, ProxySession } from "./proxy-session.ts";
 export type { SessionRequest } from "./session-request.ts";
-export { type CreateSession, type OpenedSession, type Proxy, type ProxyOptions, startProxy } from "./start.ts";
+export { type CreateSession, type OpenedSession, type ProxyOptions, type SessionProxy, startProxy } from "./start.ts";

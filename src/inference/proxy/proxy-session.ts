@@ -12,6 +12,7 @@ import {
   toLachesisError,
   type Usage,
 } from "../../core/index.ts";
+import { getParser } from "../../parsers/index.ts";
 import type { DriftMetrics, ReferenceNode, TrainingSequence } from "../../tokens/index.ts";
 import type { ChatCompletion, ChatRequest, ChatServer } from "../contract.ts";
 import type { ChatTokenizer } from "../sessions/index.ts";
@@ -39,6 +40,8 @@ export interface ProxySessionOptions {
   sampling?: Pick<ChatRequest, "temperature" | "top_p" | "top_k" | "min_p" | "split" | "extra_body"> & {
     seed?: (call: number) => number;
   };
+  /** Tokens of an answer where the client does not say. Default 1024. */
+  defaultMaxTokens?: number;
   /** Added to each call's own stop strings. */
   stop?: readonly string[];
   clock: Clock;
@@ -79,7 +82,7 @@ export class ProxySession {
   readonly #options: ProxySessionOptions;
   readonly #closing = new AbortController();
   #started = 0;
-  #inFlight = 0;
+  readonly #inFlight = new Set<Promise<WireAnswer>>();
   #lastError: LachesisError | null = null;
 
   constructor(options: ProxySessionOptions) {
@@ -118,20 +121,29 @@ export class ProxySession {
 
   /** Answers a call. What goes wrong is thrown: the budget's refusals, and the server's errors. */
   async call(asked: ChatRequest): Promise<WireAnswer> {
+    const answer = this.#answer(asked);
+    this.#inFlight.add(answer);
+    try {
+      return await answer;
+    } finally {
+      this.#inFlight.delete(answer);
+    }
+  }
+
+  async #answer(asked: ChatRequest): Promise<WireAnswer> {
     const { server, clock, sampling = {}, stop = [] } = this.#options;
     const request = this.#asSent(asked);
     const grant = await this.budget.admit({
       promptTokens: () => this.#promptTokens(request),
-      maxTokens: request.max_tokens ?? DEFAULT_MAX_TOKENS,
+      maxTokens: request.max_tokens ?? this.#options.defaultMaxTokens ?? DEFAULT_MAX_TOKENS,
       n: request.n ?? 1,
     });
     const { seed, ...fixed } = sampling;
     const started = clock.now();
     const number = this.#started++;
-    this.#inFlight++;
     const stops = [...(request.stop ?? []), ...stop];
     try {
-      const answer = await server.chatCompletion({
+      const given = await server.chatCompletion({
         ...request,
         ...fixed,
         max_tokens: grant.maxTokens,
@@ -139,7 +151,8 @@ export class ProxySession {
         ...(seed && { seed: seed(number) }),
         signal: AbortSignal.any([this.#closing.signal, this.budget.expired]),
       });
-      grant.settle(answer.usage);
+      grant.settle(given.usage);
+      const answer = server.promptTokens ? given : this.#withCalls(given, request);
       this.#lastError = null;
       this.calls.push({ messages: request.messages, tools: request.tools ?? [], answer, ms: clock.now() - started });
       if (grant.clamped && answer.choices.some(({ finish_reason }) => finish_reason === "length")) this.budget.cut();
@@ -151,8 +164,6 @@ export class ProxySession {
       const error = toLachesisError(this.budget.expired.aborted ? this.budget.expired.reason : thrown);
       if (!this.budget.expired.aborted) this.#lastError = error;
       throw error;
-    } finally {
-      this.#inFlight--;
     }
   }
 
@@ -229,17 +240,18 @@ export class ProxySession {
       server_base_url: this.serverUrl,
       created_at: this.createdAt.getTime() / 1000,
       calls: this.calls.length,
-      in_flight: this.#inFlight,
+      in_flight: this.#inFlight.size,
       usage: this.usage,
       budgets: this.budget.limits,
       budget_ended: this.budgetEnded,
     };
   }
 
-  /** Ends calls under way; later ones are refused. */
-  close(): void {
+  /** Ends calls under way; later ones are refused. Settles when nothing more will be captured. */
+  async close(): Promise<void> {
     this.#closing.abort(closed(this.uuid));
     this.budget.close();
+    await Promise.allSettled(this.#inFlight);
   }
 
   /** As the server takes it: ids that the model knows, and roles that templates know. */
@@ -257,6 +269,24 @@ export class ProxySession {
     return { ...asked, messages: forTemplate(messages) };
   }
 
+  /** Calls that stand in the text of a server that gives no structured ones. */
+  #withCalls(answer: ChatCompletion, { tools = [] }: ChatRequest): ChatCompletion {
+    const choices = answer.choices.map((choice) => {
+      const text = textOf(choice.message.content);
+      if (tools.length === 0 || choice.message.tool_calls?.length || text === "") return choice;
+      const parsed = getParser(this.toolParser).parse(text, { tools });
+      if (parsed.tool_calls.length === 0) return choice;
+      const content = [parsed.content, parsed.rest].filter(Boolean).join("\n") || null;
+      const message: ChatMessage = { ...choice.message, content, tool_calls: parsed.tool_calls };
+      return {
+        ...choice,
+        message,
+        finish_reason: choice.finish_reason === "stop" ? "tool_calls" : choice.finish_reason,
+      };
+    });
+    return { ...answer, choices };
+  }
+
   #promptTokens(request: ChatRequest): number {
     return this.#options.server.promptTokens?.(request) ?? this.countTokens(request);
   }
@@ -270,7 +300,7 @@ export class ProxySession {
 }
 
 /** Of an answer, where neither client nor session says. */
-export const DEFAULT_MAX_TOKENS = 1024;
+const DEFAULT_MAX_TOKENS = 1024;
 
 /** Chat templates know neither developers nor several system messages at the start, and take text. */
 function forTemplate(messages: readonly ChatMessage[]): ChatMessage[] {

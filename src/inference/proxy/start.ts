@@ -45,7 +45,7 @@ export interface ProxyOptions {
 
 /** What a session of `createSession` may be given beyond the wire's fields. */
 export type CreateSession = Partial<SessionRequest> &
-  Pick<ProxySessionOptions, "sampling"> & {
+  Pick<ProxySessionOptions, "sampling" | "defaultMaxTokens"> & {
     /** A chat server of the session's own, such as the token view of a rollout. */
     server?: ChatServer;
   };
@@ -58,12 +58,13 @@ export interface OpenedSession {
   session: ProxySession;
 }
 
-export interface Proxy {
+export interface SessionProxy {
   /** null where it listens on a socket only. */
   readonly url: string | null;
   readonly socketPath: string | null;
   createSession(options?: CreateSession): Promise<OpenedSession>;
-  endSession(uuid: string): void;
+  /** Ends its calls under way; its capture can still be read from the session object. */
+  endSession(uuid: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -78,7 +79,7 @@ const MOST_SESSIONS = 100_000;
  * const rows = session.sequences().sequences;
  * await proxy.close();
  */
-export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+export async function startProxy(options: ProxyOptions): Promise<SessionProxy> {
   // The HTTP server is loaded when the first proxy is started: most runs have none.
   const { proxyApp } = await import("./app.ts");
   const proxy = new RunningProxy(options, proxyApp);
@@ -86,7 +87,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   return proxy;
 }
 
-class RunningProxy implements Proxy {
+class RunningProxy implements SessionProxy {
   url: string | null = null;
   socketPath: string | null = null;
   readonly #options: ProxyOptions;
@@ -149,13 +150,14 @@ class RunningProxy implements Proxy {
     return { uuid: session.uuid, api_key: session.apiKey, base_url, session };
   }
 
-  endSession(uuid: string): void {
-    this.#sessions.get(uuid)?.close();
+  async endSession(uuid: string): Promise<void> {
+    const session = this.#sessions.get(uuid);
     this.#sessions.delete(uuid);
+    await session?.close();
   }
 
   async close(): Promise<void> {
-    for (const uuid of [...this.#sessions.keys()]) this.endSession(uuid);
+    await Promise.all([...this.#sessions.keys()].map((uuid) => this.endSession(uuid)));
     const server = this.#socketServer;
     this.#socketServer = null;
     if (server) {
@@ -174,7 +176,17 @@ class RunningProxy implements Proxy {
     if (this.#sessions.size >= MOST_SESSIONS) {
       throw refusal(503, "too_many_sessions", `${MOST_SESSIONS} sessions are open; end some with DELETE /{uuid}.`);
     }
-    const { tool_parser, track_tree, base_url, preserve_thinking, template_kwargs, stop, budgets, sampling } = request;
+    const {
+      tool_parser,
+      track_tree,
+      base_url,
+      preserve_thinking,
+      template_kwargs,
+      stop,
+      budgets,
+      sampling,
+      defaultMaxTokens,
+    } = request;
     const toolParser = tool_parser ?? this.#options.toolParser ?? "hermes";
     const backend = await this.#backend(base_url ?? null);
     const tracked =
@@ -199,6 +211,7 @@ class RunningProxy implements Proxy {
       ...(budgets && { budgets }),
       ...(stop && { stop }),
       ...(sampling && { sampling }),
+      ...(defaultMaxTokens !== undefined && { defaultMaxTokens }),
       clock: this.#options.clock ?? systemClock,
     });
     this.#sessions.set(session.uuid, session);
