@@ -217,6 +217,25 @@ describe.each(BACKENDS)("file tools on $backend", ({ create }) => {
     expect(await search("")).toHaveProperty("error");
   });
 
+  it("takes characters for characters, in files of any encoding", async () => {
+    const latin1 = Uint8Array.from([..."caf\u00e9 h\u00e9llo"].map((char) => char.charCodeAt(0)));
+    const { search, sandbox } = await setup({ "u.txt": "h\u00e9llo\n\u00dc\u00fc \u65e5\u672c\n\u{1f600}\nplain\n" });
+    await sandbox.writeFile(`${sandbox.workdir}/l1.txt`, latin1);
+    const linesOf = async (pattern: string) =>
+      (await search(pattern, { path: "u.txt" })).matches!.map(({ line }) => line);
+    expect(await linesOf("h.llo")).toEqual([1]);
+    expect(await linesOf("h..llo")).toEqual([]);
+    expect(await linesOf("^h[^x]llo$")).toEqual([1]);
+    expect(await linesOf("^h[^\u00e9x]llo$")).toEqual([]);
+    expect(await linesOf("h[\u00e0-\u00ea]+l{2}.$")).toEqual([1]);
+    expect(await linesOf("^.$")).toEqual([3]);
+    expect(await linesOf("^[\u00fc\u00dc]{2} \u65e5?.$")).toEqual([2]);
+    expect(await linesOf("\\.|[.]|\\Q.\\E")).toEqual([]);
+    expect(await linesOf("^[^a-z]*$")).toEqual([2, 3]);
+    expect(await linesOf("(?<=h.)x|(?#a.b)pl[[:alpha:]]in")).toEqual([4]);
+    expect((await search("f. h.llo", { path: "l1.txt" })).total_count).toBe(1);
+  });
+
   it("finds files by name, newest first", async () => {
     const { search, sandbox } = await setup({
       "a/one.py": "",

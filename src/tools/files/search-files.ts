@@ -8,6 +8,7 @@ import type { ToolCallContext } from "../contract.ts";
 import { defineTool } from "../define-tool.ts";
 import { endsRollout } from "../fatal.ts";
 import { resolvePath } from "../terminal/shell.ts";
+import { bytePattern } from "./byte-pattern.ts";
 import { fileFailure } from "./file-errors.ts";
 import { parseGrep, parseRipgrep, type SearchLine } from "./search-output.ts";
 import { CONTENT_SCRIPT, FILES_SCRIPT, withoutBraces } from "./search-scripts.ts";
@@ -143,7 +144,7 @@ async function searchContent(
   const around = args.output_mode === "content" ? String(args.context) : "0";
   const result = await run(
     CONTENT_SCRIPT,
-    [args.pattern, around, ...globs(args.file_glob)],
+    [args.pattern, bytePattern(args.pattern), around, ...globs(args.file_glob)],
     root,
     directory,
     sandbox,

@@ -5,18 +5,18 @@
  */
 
 /**
- * $1 file or '', $2 pattern, $3 lines of context, then globs. Without ripgrep grep is used byte by byte, so that files
- * that are not UTF-8 are searched too, in Perl syntax where grep has it.
+ * $1 file or '', $2 pattern, $3 the same over bytes, $4 lines of context, then globs. Without ripgrep grep is used byte by
+ * byte, so that files that are not UTF-8 are searched too, in Perl syntax where grep has it.
  */
-export const CONTENT_SCRIPT = `f=$1 p=$2 c=$3
-shift 3
+export const CONTENT_SCRIPT = `f=$1 p=$2 b=$3 c=$4
+shift 4
 if command -v rg >/dev/null 2>&1; then
   a=(--json --no-config --no-ignore --hidden --sort path --engine auto -C "$c" -e "$p")
   for g; do a+=(--glob "$g"); done
   exec rg "\${a[@]}" --glob '!**/.*/**' -- "\${f:-./}"
 fi
 export LC_ALL=C
-if printf 1 | grep -qP '\\d' 2>/dev/null; then m=-P; else m=-E; fi
+if printf 1 | grep -qP '\\d' 2>/dev/null; then m=-P p=$b; else m=-E; fi
 a=("$m" -nHIZ -C "$c" -e "$p")
 if [ -n "$f" ]; then exec grep "\${a[@]}" -- "$f"; fi
 for g; do a+=(--include="$g"); done
