@@ -15,7 +15,7 @@ import {
   textOf,
   toLachesisError,
 } from "../core/index.ts";
-import type { ChatCompletion, ChatServer } from "../inference/index.ts";
+import type { ChatChoice, ChatCompletion, ChatServer } from "../inference/index.ts";
 import { getParser } from "../parsers/index.ts";
 import { type AgentBudgets, BudgetMeter } from "./budget.ts";
 import type { AgentResult, StopReason, ToolCallTiming, ToolErrorRecord } from "./contract.ts";
@@ -176,7 +176,7 @@ class Run {
     });
     const modelMs = performance.now() - started;
     const choice = this.#record(answer, modelMs);
-    const { message, calls, problems } = this.#assistantMessage(choice.message, tools);
+    const { message, calls, problems } = this.#assistantMessage(choice, tools);
     this.#meter.record(answer.usage ?? noUsage(), prompt, message);
     this.#messages.push(message);
     this.#seen = this.#messages.length;
@@ -220,11 +220,11 @@ class Run {
   }
 
   /** The message as it enters the history, with calls that stood in the text where the server gave no structured ones. */
-  #assistantMessage(raw: ChatMessage, tools: readonly ToolSchema[]) {
+  #assistantMessage({ message: raw, problems: known }: ChatChoice, tools: readonly ToolSchema[]) {
     let content = raw.content === null ? "" : raw.content;
     let rawCalls: unknown = raw.tool_calls;
-    let problems: string[] = [];
-    const structured = Array.isArray(rawCalls) && rawCalls.length > 0;
+    let problems = known ?? [];
+    const structured = known !== undefined || (Array.isArray(rawCalls) && rawCalls.length > 0);
     const text = textOf(content);
     if (!structured && tools.length > 0 && text !== "") {
       const parsed = getParser(this.#options.toolCallParser ?? "hermes").parse(text, { tools });

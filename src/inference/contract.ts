@@ -38,6 +38,11 @@ export interface ChatChoice {
   finish_reason: FinishReason;
   /** The stop string that ended the answer, which the message no longer holds; absent where none did or nobody says. */
   matched_stop?: string;
+  /**
+   * What in the answer was meant as a tool call and is none, in words. Present, also when empty, where the calls were
+   * read from the model's own text: nobody has to read it again.
+   */
+  problems?: readonly string[];
 }
 
 export interface ChatCompletion {

@@ -4,7 +4,7 @@
  * them token generation is refused.
  */
 import { LachesisError } from "../core/index.ts";
-import { loadTokenizer, type Tokenizer } from "../tokens/index.ts";
+import { loadTokenizer, renderConversation, type Tokenizer } from "../tokens/index.ts";
 import type { Attempt, ChatAnswer, ClientServices, CompletionAnswer, InferenceClient, TokenAnswer } from "./client.ts";
 import type { ChatRequest, CompletionRequest, SamplingParams, TokenRequest } from "./contract.ts";
 import { JsonEndpoint } from "./json-endpoint.ts";
@@ -34,8 +34,8 @@ export class TrlClient implements InferenceClient {
 
   async chat(request: ChatRequest, attempt: Attempt): Promise<ChatAnswer> {
     const tokenizer = await this.#loaded();
-    const options = { addGenerationPrompt: true, ...(request.tools?.length ? { tools: request.tools } : {}) };
-    const text = tokenizer.renderChat(request.messages, options);
+    const tools = request.tools?.length ? request.tools : null;
+    const text = renderConversation(tokenizer, request.messages, { tools, addGenerationPrompt: true });
     const answers = await this.#generate(text, request, attempt);
     return {
       id: "",

@@ -13,6 +13,8 @@ const FILES = [
   "special_tokens_map.json",
   "added_tokens.json",
   "chat_template.jinja",
+  "generation_config.json",
+  "config.json",
 ];
 const TEMPLATE = /^additional_chat_templates\/[\w.-]+\.jinja$/;
 const ATTEMPTS = 3;

@@ -53,8 +53,18 @@ export async function readFolder(folder: string, source: string): Promise<Tokeni
     specialTokensMap: await readJson(join(folder, "special_tokens_map.json")),
     addedTokens: await readJson(join(folder, "added_tokens.json")),
     templates: await readTemplates(folder, config),
+    modelEos: await readModelEos(folder),
     source,
   };
+}
+
+/** The end tokens that the model's own files list; generation_config.json is what an engine stops at. */
+async function readModelEos(folder: string): Promise<unknown> {
+  for (const name of ["generation_config.json", "config.json"]) {
+    const json = await readJson(join(folder, name));
+    if (isObject(json) && json.eos_token_id !== undefined && json.eos_token_id !== null) return json.eos_token_id;
+  }
+  return undefined;
 }
 
 /** null where the file does not exist. */

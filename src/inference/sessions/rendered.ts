@@ -3,7 +3,7 @@
  * not what the engine sampled and have no log-probabilities, so they are good for supervised training only.
  */
 import type { ChatMessage, ToolSchema } from "../../core/index.ts";
-import { MASKED, type TrainingSequence } from "../../tokens/index.ts";
+import { MASKED, renderConversation, type TrainingSequence } from "../../tokens/index.ts";
 import type { ChatTokenizer } from "./chat-tokenizer.ts";
 
 /** null where the template does not render the conversation as a prefix of itself, so that no span can be told. */
@@ -14,7 +14,7 @@ export function renderedSequence(
 ): TrainingSequence | null {
   const { tools, finishReason, templateKwargs = {} } = options;
   const render = (count: number, addGenerationPrompt: boolean) =>
-    tokenizer.renderChat(messages.slice(0, count), { tools, addGenerationPrompt, templateKwargs });
+    renderConversation(tokenizer, messages.slice(0, count), { tools, addGenerationPrompt, templateKwargs });
   const full = render(messages.length, false);
   const tokens: number[] = [];
   const masks: number[] = [];

@@ -6,6 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { LachesisError, type ToolSchema } from "../../core/index.ts";
 import {
+  type ChatRenderer,
   ChatTracker,
   type DriftMetrics,
   driftOf,
@@ -54,22 +55,27 @@ export interface SessionOptions {
  */
 export class Session implements ChatServer {
   readonly #options: SessionOptions;
+  readonly #renderer: ChatRenderer;
   #graph!: RolloutGraph;
   #chat!: ChatTracker;
   #text!: TextTracker;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#renderer = chatRenderer(options.tokenizer, options.templateKwargs);
     this.reset();
   }
 
   /** Forgets everything; the session can be used for another rollout. */
   reset(): void {
-    const { tokenizer, templateKwargs, preserveThinking } = this.#options;
-    const renderer = chatRenderer(tokenizer, templateKwargs);
+    const { preserveThinking } = this.#options;
     this.#graph = new RolloutGraph();
-    this.#chat = new ChatTracker(this.#graph, renderer, preserveThinking === undefined ? {} : { preserveThinking });
-    this.#text = new TextTracker(this.#graph, renderer);
+    this.#chat = new ChatTracker(
+      this.#graph,
+      this.#renderer,
+      preserveThinking === undefined ? {} : { preserveThinking },
+    );
+    this.#text = new TextTracker(this.#graph, this.#renderer);
   }
 
   get graph(): RolloutGraph {
@@ -153,7 +159,7 @@ export class Session implements ChatServer {
   #texts({ tokens }: TokenCompletion): { full: string; visible: string } {
     const { tokenizer } = this.#options;
     const last = tokens.at(-1);
-    const body = last !== undefined && tokenizer.eosTokenIds.includes(last) ? tokens.slice(0, -1) : tokens;
+    const body = last !== undefined && this.#renderer.stopTokens.has(last) ? tokens.slice(0, -1) : tokens;
     const visible = tokenizer.decode(body, { skipSpecialTokens: false });
     const full = body.length === tokens.length ? visible : tokenizer.decode(tokens, { skipSpecialTokens: false });
     return { full, visible };

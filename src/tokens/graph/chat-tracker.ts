@@ -82,6 +82,7 @@ export class ChatTracker {
         upTo,
         answer: upTo.at(-1)!,
         sampled: match.answer.tokens,
+        sampledText: match.answer.text,
         full: text,
         all: messages,
         start: at,
@@ -169,10 +170,17 @@ export class ChatTracker {
     for (const node of this.#graph.path(last)) {
       const message = this.#answers.get(node.id);
       const parent = node.parent === null ? null : this.#prompts.get(node.parent);
-      if (message && parent) restored[parent.count] = message;
+      if (message && parent) restored[parent.count] = withIdsOf(messages[parent.count], message);
     }
     return restored;
   }
+}
+
+/** The known message with the ids that the caller gave its calls: the results that follow name them. */
+function withIdsOf(sent: ChatMessage | undefined, known: ChatMessage): ChatMessage {
+  if (!sent?.tool_calls || !known.tool_calls) return known;
+  const calls = known.tool_calls.map((call, index) => ({ ...call, id: sent.tool_calls![index]?.id ?? call.id }));
+  return { ...known, tool_calls: calls };
 }
 
 function repeats(sent: ChatMessage | undefined, known: ChatMessage): boolean {

@@ -20,6 +20,9 @@ export interface ChatRenderer {
   readonly bosToken: number | null;
 }
 
+/** Characters; no end token is longer. */
+const LONGEST_TOKEN = 64;
+
 /** Stands for an answer in trial renderings; letters only, so that no template escapes or trims it. */
 const SENTINEL = "LachesisSentinelAnswer";
 
@@ -30,6 +33,8 @@ export interface Turn {
   answer: ChatMessage;
   /** Ids of the answer as they were sampled. */
   sampled: readonly number[];
+  /** Their text, special tokens included. */
+  sampledText: string;
   /** The whole conversation, rendered with a generation prompt. */
   full: string;
   all: readonly ChatMessage[];
@@ -50,12 +55,24 @@ export class TurnGlue {
 
   /** Text to add after the sampled ids; null where the template no longer shows the answer as it was sampled. */
   between(turn: Turn): string | null {
+    const stop = this.#stopOf(turn.sampled);
+    // Where the template prints the answer as it was sampled, what comes behind it is plain to see.
+    if (turn.full.startsWith(turn.sampledText, turn.start))
+      return turn.full.slice(turn.start + turn.sampledText.length);
     const after = this.#after(turn);
     if (after === null) return null;
     const body = turn.full.slice(turn.start, turn.full.length - after.length);
     if (!this.#shows(body, turn.answer)) return null;
-    const closing = this.#closingOf(turn, body);
-    return closing === null ? null : closing + after;
+    const closing = this.#closingOf(turn, body, stop);
+    if (closing === null) return null;
+    // Some turns end with the token that opens the next one: a model that sampled it has opened it already.
+    return closing === "" && stop !== "" && after.startsWith(stop) ? after.slice(stop.length) : closing + after;
+  }
+
+  /** The text of the token that ended the turn; "" where none was sampled. */
+  #stopOf(sampled: readonly number[]): string {
+    const last = sampled.at(-1);
+    return last !== undefined && this.#renderer.stopTokens.has(last) ? this.#renderer.tokenText(last) : "";
   }
 
   /** What follows the answer's turn in the full text: the new messages and the generation prompt. */
@@ -66,11 +83,32 @@ export class TurnGlue {
     // behind the answer's own text, in two renderings that hold a sentinel in its place.
     const marked: ChatMessage = { ...answer, content: SENTINEL };
     const replaced = all.map((message) => (message === answer ? marked : message));
-    const whole = tail(this.#try(replaced, tools, true));
-    const last = tail(this.#try([...upTo.slice(0, -1), marked], tools));
-    if (whole === null || last === null || !whole.startsWith(last)) return null;
-    const after = whole.slice(last.length);
+    const wholeText = this.#try(replaced, tools, true);
+    const lastText = this.#try([...upTo.slice(0, -1), marked], tools);
+    const whole = tail(wholeText);
+    const last = tail(lastText);
+    if (wholeText === null || lastText === null || whole === null || last === null) return null;
+    // A template that prints later messages before the answer's content has rewritten the turn.
+    if (!nothingNewBefore(head(wholeText, whole), head(lastText, last))) return null;
+    const after = whole.startsWith(last) ? whole.slice(last.length) : this.#behindCommon(whole, last);
     return full.endsWith(after) ? after : null;
+  }
+
+  /**
+   * What follows the part that both texts begin with, counted in whole tokens. Some templates end a conversation with
+   * another token than a turn, or with one more; such a token in the place of the turn's own belongs to the closing.
+   */
+  #behindCommon(whole: string, last: string): string {
+    const { encode, tokenText, stopTokens } = this.#renderer;
+    const ends = encode(last);
+    // Only what the closing can reach: the new messages behind it are not tokenized twice.
+    const begins = encode(whole.slice(0, last.length + LONGEST_TOKEN));
+    let count = 0;
+    while (count < ends.length && ends[count] === begins[count]) count++;
+    const other = begins[count];
+    if (stopTokens.has(ends[count] ?? -1) && other !== undefined && stopTokens.has(other)) count++;
+    const common = begins.slice(0, count).map(tokenText).join("");
+    return whole.startsWith(common) ? whole.slice(common.length) : whole;
   }
 
   /** Whether the template's rendering of the answer still holds what the model wrote. */
@@ -85,10 +123,7 @@ export class TurnGlue {
   }
 
   /** What closes the turn, less the part that the engine itself sampled. */
-  #closingOf({ sampled, tools }: Turn, body: string): string | null {
-    const lastToken = sampled.at(-1);
-    const stop =
-      lastToken !== undefined && this.#renderer.stopTokens.has(lastToken) ? this.#renderer.tokenText(lastToken) : "";
+  #closingOf({ tools }: Turn, body: string, stop: string): string | null {
     const closing = this.#usualClosing(tools);
     if (closing !== null && body.endsWith(closing)) {
       if (stop === "") return closing;
@@ -139,6 +174,18 @@ export class TurnGlue {
       return null;
     }
   }
+}
+
+/** The text before the sentinel, of which `behind` is the rest. */
+function head(text: string, behind: string): string {
+  return text.slice(0, text.length - behind.length - SENTINEL.length);
+}
+
+/** Whether `text` has nothing that `known` lacks, behind what both begin with. */
+function nothingNewBefore(text: string, known: string): boolean {
+  let common = 0;
+  while (common < text.length && text[common] === known[common]) common++;
+  return known.slice(common).includes(text.slice(common));
 }
 
 function tail(text: string | null): string | null {
