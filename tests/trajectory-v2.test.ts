@@ -1,0 +1,231 @@
+import { zstdCompressSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type RunningApi, startApi } from "../src/trajectory/index.ts";
+import { OPERATIONS } from "../src/trajectory/server/openapi.ts";
+import { ARROW_TYPE, decodeArrow, encodeArrow } from "../src/trajectory/wire/arrow.ts";
+
+let api: RunningApi;
+const TOKENS = "env:env-token,trainer:trainer-token,admin:admin-token";
+
+const REGISTRATION = {
+  wandb_group: "g",
+  wandb_project: "p",
+  batch_size: 2,
+  max_token_len: 64,
+  checkpoint_dir: "",
+  save_checkpoint_interval: 0,
+  starting_step: 0,
+  num_steps: 100,
+};
+const group = (mark: number, more: object = {}) => ({
+  tokens: [[mark, 2]],
+  masks: [[-100, 2]],
+  scores: [mark],
+  inference_logprobs: [[1, -0.5]],
+  ...more,
+});
+
+async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+  const answer = await fetch(api.url + path, {
+    method,
+    headers: { ...(body !== undefined && { "content-type": "application/json" }), ...headers },
+    ...(body !== undefined && { body: body instanceof Uint8Array ? Buffer.from(body) : JSON.stringify(body) }),
+  });
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  const isJson = answer.headers.get("content-type")?.includes("json");
+  return { status: answer.status, bytes, json: isJson ? JSON.parse(bytes.toString()) : null, headers: answer.headers };
+}
+const post = (path: string, body: unknown, headers?: Record<string, string>) => call("POST", path, body, headers);
+const run = (name: string, more: object = {}) => post(`/v2/runs/${name}`, { ...REGISTRATION, ...more });
+const lease = (name: string, more: object = {}) => post(`/v2/runs/${name}/batches/lease`, { trainer: "t", ...more });
+const marks = (groups: { tokens: number[][] }[]) => groups.map((one) => one.tokens[0]![0]);
+
+describe("protocol v2", () => {
+  beforeEach(async () => {
+    api = await startApi({ port: 0, store: "memory:", maxQueueGroups: 6, maxBodyBytes: 2_000_000 });
+  });
+  afterEach(() => api.close());
+
+  it("keeps runs apart", async () => {
+    await run("a");
+    await run("b", { batch_size: 3 });
+    await post("/v2/runs/a/groups", [group(1), group(2)]);
+    await post("/v2/runs/b/groups", [group(3), group(4), group(5)]);
+    expect(marks((await lease("a")).json.groups)).toEqual([1, 2]);
+    expect(marks((await lease("b")).json.groups)).toEqual([3, 4, 5]);
+    expect((await lease("c")).status).toBe(404);
+    expect((await post("/v2/runs/c/groups", group(1))).status).toBe(404);
+    expect((await run("no/name")).status).toBe(404);
+    expect((await run("no name")).status).toBe(422);
+  });
+
+  it("leases, acknowledges, takes back and expires", async () => {
+    await run("a");
+    await post("/v2/runs/a/groups", [group(1), group(2), group(3), group(4)]);
+    const first = (await lease("a", { lease_ms: 60_000 })).json;
+    expect(Object.keys(first)).toEqual(["batch_id", "step", "lease_expires_at", "groups"]);
+    expect([first.step, Number.isNaN(Date.parse(first.lease_expires_at))]).toEqual([1, false]);
+    expect((await post(`/v2/runs/a/batches/${first.batch_id}/nack`, {})).json).toEqual({ status: "nacked" });
+    const again = (await lease("a", { lease_ms: 30 })).json;
+    expect([again.step, marks(again.groups)]).toEqual([1, [1, 2]]);
+    expect((await post(`/v2/runs/a/batches/${first.batch_id}/ack`, {})).status).toBe(409);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const third = (await lease("a", { trainer: "other" })).json;
+    expect([third.step, marks(third.groups)]).toEqual([1, [1, 2]]);
+    expect((await post(`/v2/runs/a/batches/${again.batch_id}/ack`, {})).status).toBe(409);
+    expect((await post(`/v2/runs/a/batches/${third.batch_id}/ack`, {})).json).toEqual({ status: "acked" });
+    expect((await post(`/v2/runs/a/batches/${third.batch_id}/ack`, {})).json).toEqual({ status: "acked" });
+    expect((await post("/v2/runs/a/batches/77.1/ack", {})).status).toBe(404);
+    expect((await post("/v2/runs/a/batches/x/nack", {})).status).toBe(404);
+    expect((await call("GET", "/v2/runs/a")).json).toMatchObject({ step: 1, counts: { delivered_groups: 2 } });
+  });
+
+  it("waits for a batch, and answers 204 where none comes", async () => {
+    await run("a");
+    expect((await lease("a", { max_wait_ms: 20 })).status).toBe(204);
+    const waiting = lease("a", { max_wait_ms: 20_000 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await post("/v2/runs/a/groups", [group(1), group(2)]);
+    expect(marks((await waiting).json.groups)).toEqual([1, 2]);
+  });
+
+  it("stores a repeated submit once and refuses a key for another body", async () => {
+    await run("a");
+    const key = { "idempotency-key": "k" };
+    const both = await Promise.all([
+      post("/v2/runs/a/groups", group(1), key),
+      post("/v2/runs/a/groups", group(1), key),
+    ]);
+    expect(both.map((answer) => answer.json)).toEqual(Array(2).fill({ groups: [{ status: "received" }] }));
+    expect((await post("/v2/runs/a/groups", group(2), key)).status).toBe(409);
+    expect((await post("/scored_data", group(1), { "idempotency-key": "x".repeat(300) })).status).toBe(422);
+    expect((await call("GET", "/v2/runs/a")).json.counts.queued_groups).toBe(1);
+  });
+
+  it("says 503 with Retry-After when the queue is full, and takes again when it is not", async () => {
+    await run("a", { max_queue_groups: 2 });
+    await post("/v2/runs/a/groups", [group(1), group(2)]);
+    const full = await post("/v2/runs/a/groups", group(3), { "idempotency-key": "k" });
+    expect([full.status, full.headers.get("retry-after")]).toEqual([503, "1"]);
+    const { batch_id } = (await lease("a")).json;
+    await post(`/v2/runs/a/batches/${batch_id}/ack`, {});
+    expect((await post("/v2/runs/a/groups", group(3), { "idempotency-key": "k" })).status).toBe(200);
+  });
+
+  it("sets groups of too old weights aside, also those that grow old in the queue", async () => {
+    await run("a", { max_staleness: 1 });
+    const aged = (mark: number, version: number) => group(mark, { weight_versions: [version, version] });
+    await post("/v2/runs/a/groups", [aged(1, 0), aged(2, 0), aged(3, 0), aged(4, 0), aged(5, 0), aged(6, 2)]);
+    expect(marks((await lease("a")).json.groups)).toEqual([1, 2]);
+    expect(marks((await lease("a")).json.groups)).toEqual([3, 4]);
+    expect((await lease("a")).status).toBe(204);
+    expect((await post("/v2/runs/a/groups", aged(7, 0))).json.groups).toEqual([{ status: "aside", reason: "stale" }]);
+    expect((await call("GET", "/v2/runs/a")).json).toMatchObject({
+      filtered: { stale: 2 },
+      staleness: { max_allowed: 1 },
+    });
+  });
+
+  it("brings an environment back under its id, and releases the weight of one that left", async () => {
+    await run("a");
+    await lease("a");
+    const env = { max_token_length: 64, desired_name: "e", weight: 1, group_size: 1 };
+    const first = (await post("/v2/runs/a/envs", env)).json;
+    const second = (await post("/v2/runs/a/envs", env)).json;
+    expect((await call("GET", `/v2/runs/a/envs/${first.env_id}`)).json).toMatchObject({
+      env_weight: 0.5,
+      trainer_gone: false,
+    });
+    await call("DELETE", `/v2/runs/a/envs/${second.env_id}`);
+    expect((await call("GET", `/v2/runs/a/envs/${first.env_id}`)).json.env_weight).toBe(1);
+    expect((await post("/v2/runs/a/envs", { ...env, token: second.token })).json.env_id).toBe(second.env_id);
+    const { revision } = (await call("GET", `/v2/runs/a/envs/0/watch`)).json;
+    const watching = call("GET", `/v2/runs/a/envs/0/watch?since=${revision}&wait_ms=20000`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await post("/v2/runs/a/groups", group(1, { env_id: 0 }));
+    expect((await watching).json.self_queue_size).toBe(1);
+    expect((await call("GET", "/v2/runs/a/envs/9")).status).toBe(404);
+    expect((await call("GET", "/v2/runs/a/envs/x")).status).toBe(404);
+  });
+
+  it("takes and gives Arrow streams that say what JSON says", async () => {
+    await run("a");
+    const groups = [group(1, { env_id: 4, messages: [[{ role: "user", content: "ü" }]] }), group(2)];
+    const stream = encodeArrow(groups);
+    const packed = { "content-type": ARROW_TYPE, "content-encoding": "zstd" };
+    expect((await post("/v2/runs/a/groups", zstdCompressSync(stream), packed)).json.groups).toHaveLength(2);
+    await post("/v2/runs/a/groups", groups);
+    const json = (await lease("a")).json.groups;
+    const asked = { accept: ARROW_TYPE, "accept-encoding": "identity" };
+    const arrow = await post("/v2/runs/a/batches/lease", { trainer: "t" }, asked);
+    expect(arrow.headers.get("content-type")).toBe(ARROW_TYPE);
+    const read = decodeArrow(arrow.bytes);
+    expect(read.map(({ tokens, masks, scores }) => ({ tokens, masks, scores }))).toEqual(
+      json.map(({ tokens, masks, scores }: Record<string, unknown>) => ({ tokens, masks, scores })),
+    );
+    expect([read[0]!.env_id, read[0]!.messages]).toEqual([4, json[0].messages]);
+    const long = group(1, { tokens: [Array(2000).fill(7)], masks: [Array(2000).fill(7)], inference_logprobs: null });
+    await post("/v2/runs/a/groups", encodeArrow([long, long]), { "content-type": ARROW_TYPE });
+    const zstd = await post("/v2/runs/a/batches/lease", { trainer: "t" }, { ...asked, "accept-encoding": "zstd" });
+    // fetch undoes it.
+    expect(zstd.headers.get("content-encoding")).toBe("zstd");
+    expect(decodeArrow(zstd.bytes)[0]!.tokens).toEqual(long.tokens);
+    for (const bad of [Buffer.from("x"), stream.subarray(0, 99), Buffer.concat([stream.subarray(0, 200), stream])])
+      expect((await post("/v2/runs/a/groups", bad, { "content-type": ARROW_TYPE })).status).toBe(422);
+    const bomb = zstdCompressSync(Buffer.alloc(50_000_000));
+    expect((await post("/v2/runs/a/groups", bomb, packed)).status).toBe(413);
+  });
+
+  it("is documented whole, shows itself and counts", async () => {
+    await run("a");
+    await post("/v2/runs/a/groups", group(1));
+    const { paths } = (await call("GET", "/openapi.json")).json;
+    for (const { method, path } of OPERATIONS) expect(paths[path][method]).toBeDefined();
+    for (const path of Object.keys(paths)) {
+      const known = await call("PUT", path.replace(/\{\w+\}/g, "x"));
+      expect([path, known.status]).toEqual([path, 405]);
+      const methods = known.headers.get("allow")!.toLowerCase().split(", ").sort();
+      expect([path, ...methods]).toEqual([path, ...Object.keys(paths[path]).sort()]);
+    }
+    for (const page of ["/docs", "/live"]) {
+      const answer = await call("GET", page);
+      expect(answer.headers.get("content-security-policy")).toContain("default-src 'none'");
+      expect(answer.bytes.toString()).not.toMatch(/innerHTML|https?:/);
+    }
+    const metrics = (await call("GET", "/metrics")).bytes.toString();
+    expect(metrics).toContain('lachesis_api_queued_groups{run="a"} 1');
+    expect((await call("GET", "/healthz")).json.status).toBe("ok");
+    expect((await call("GET", "/readyz")).status).toBe(200);
+    expect((await call("GET", "/reset_data", undefined, { "sec-fetch-site": "cross-site" })).status).toBe(403);
+  });
+});
+
+describe("tokens", () => {
+  beforeEach(async () => {
+    api = await startApi({ port: 0, store: "memory:", tokens: TOKENS });
+  });
+  afterEach(() => api.close());
+
+  it("let each role do its part", async () => {
+    const as = (role: string) => ({ authorization: `Bearer ${role}-token` });
+    const statuses = async (method: string, path: string, body?: unknown) =>
+      Promise.all(
+        [undefined, { authorization: "Bearer wrong" }, as("env"), as("trainer"), as("admin")].map(
+          async (headers) => (await call(method, path, body, headers)).status,
+        ),
+      );
+    expect(await statuses("POST", "/register", REGISTRATION)).toEqual([401, 401, 403, 200, 200]);
+    expect(await statuses("POST", "/scored_data", group(1))).toEqual([401, 401, 200, 403, 200]);
+    expect(await statuses("GET", "/batch")).toEqual([401, 401, 403, 200, 200]);
+    expect(await statuses("GET", "/metrics")).toEqual([401, 401, 200, 200, 200]);
+    expect(await statuses("GET", "/v2/runs")).toEqual([401, 401, 200, 200, 200]);
+    expect(await statuses("GET", "/reset_data")).toEqual([401, 401, 403, 403, 200]);
+    expect(await statuses("GET", "/healthz")).toEqual([200, 200, 200, 200, 200]);
+  });
+
+  it("are needed beyond loopback", async () => {
+    await expect(startApi({ host: "0.0.0.0", port: 0, store: "memory:", tokens: "" })).rejects.toMatchObject({
+      code: "config_invalid",
+    });
+  });
+});
