@@ -87,7 +87,8 @@ export async function runEvaluation(
       },
     });
     if (end === null) return;
-    const record = recordOf(identity, end, settings.maxTrajectoryTokens, work.category);
+    const split = "eval" as const;
+    const record = { ...recordOf(identity, end, settings.maxTrajectoryTokens, work.category), split };
     records.push(await recorder.rollout(record, sampleOf(record, end.trajectory)));
     totals.rollout(record);
   };

@@ -34,7 +34,7 @@ export async function runEvaluate(
     await writeEvaluateConfig(directory.path, run.publicConfig);
     progress.start();
     const result = await env.evaluate();
-    const row: MetricRow = { ...metrics.own(), ...numbersOf(result) };
+    const row: MetricRow = { ...metrics.own(), ...evaluationNumbers(result) };
     await env.logMetrics(row);
     log = {
       task: `${Env.name}_eval`,
@@ -59,7 +59,7 @@ export async function runEvaluate(
 }
 
 /** Numbers and intervals; what else `evaluate()` returned is for its caller. */
-function numbersOf(result: Record<string, unknown> | undefined): MetricRow {
+export function evaluationNumbers(result: Record<string, unknown> | undefined): MetricRow {
   const row: MetricRow = {};
   for (const [name, value] of Object.entries(result ?? {})) {
     const isInterval = Array.isArray(value) && value.every((part) => typeof part === "number");

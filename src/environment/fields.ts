@@ -46,7 +46,11 @@ const runFields = {
 
 const trainingFields = {
   batch_size: positiveOrMinusOne().default(-1).describe("Sequences per training batch; −1 takes the trainer's"),
-  max_batches_offpolicy: z.int().min(0).default(3).describe("`serve` pauses when this many batches are queued"),
+  max_batches_offpolicy: z
+    .int()
+    .min(0)
+    .default(3)
+    .describe("`serve` pauses when this many batches are queued; 0 counts as 1"),
   min_batch_allocation: z
     .number()
     .min(0)
@@ -110,7 +114,7 @@ const evaluationFields = {
     .min(0)
     .max(1)
     .default(0.5)
-    .describe("Share of the slots that evaluation gets (LIMIT_TRAIN)"),
+    .describe("Share of the training workers that go on during an evaluation (LIMIT_TRAIN)"),
   eval_size: z.int().min(0).default(20).describe("Items held out of training for evaluation"),
   eval_attempts: positive().default(1).describe("Rollouts per item in evaluation (k of pass@k)"),
   eval_temperature: z.number().min(0).default(0).describe("Sampling temperature in evaluation"),

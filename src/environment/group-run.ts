@@ -11,6 +11,7 @@ import {
   type Recorder,
   type RolloutRecord,
   rewardError,
+  type TokenSequence,
   type TranscriptLine,
   v1GroupLine,
 } from "../evaluation/index.ts";
@@ -33,6 +34,8 @@ export interface GroupRunOptions {
   groupSize: number;
   dropEqualScores: boolean;
   includeMessages: boolean;
+  /** Why a group of these sequences is left out, for those who need more than scores; null: it is not. */
+  unusable?(sequences: readonly TokenSequence[]): string | null;
   maxTrajectoryTokens: number | null;
   /** Written into each group. */
   generation: Record<string, unknown>;
@@ -124,7 +127,7 @@ class GroupRun {
   async finish(members: readonly Member[], before: readonly Member[], seconds: number): Promise<void> {
     const { recorder, totals, metrics, env, deliver } = this.#options;
     const scored = members.flatMap(({ record }) => (record.outcome.kind === "scored" ? [record.outcome.reward] : []));
-    const reason = this.#filterReason(scored);
+    const reason = this.#filterReason(scored) ?? this.#unusable(members);
     const changed = members.some(({ record }, index) => record !== before[index]?.record);
     const line = reason === null ? this.#line(members) : null;
     const group: GroupRecord = {
@@ -209,6 +212,13 @@ class GroupRun {
     if (scores.length < Math.min(2, groupSize)) return "too_few_scored";
     const equal = scores.every((score) => score === scores[0]);
     return dropEqualScores && groupSize > 1 && equal ? "equal_scores" : null;
+  }
+
+  #unusable(members: readonly Member[]): string | null {
+    const { unusable } = this.#options;
+    if (!unusable) return null;
+    const scored = members.filter(({ record }) => record.outcome.kind === "scored");
+    return unusable(scored.flatMap(({ trajectory }) => trajectory.sequences ?? []));
   }
 
   #line(members: readonly Member[]): string {

@@ -12,6 +12,13 @@ export interface NamedItem<Item> {
   groupId: string;
 }
 
+/** Where in the order of items the names are. */
+export interface ItemNamesState {
+  place: number;
+  /** How often each id came. */
+  seen: Record<string, number>;
+}
+
 export class ItemNames {
   #place = 0;
   readonly #seen = new Map<string, number>();
@@ -20,6 +27,16 @@ export class ItemNames {
   /** @param prefix Put before group ids, for evaluations of several sets in one run. */
   constructor(prefix = "") {
     this.#prefix = prefix;
+  }
+
+  state(): ItemNamesState {
+    return { place: this.#place, seen: Object.fromEntries(this.#seen) };
+  }
+
+  restore({ place, seen }: ItemNamesState): void {
+    this.#place = place;
+    this.#seen.clear();
+    for (const [id, times] of Object.entries(seen)) this.#seen.set(id, times);
   }
 
   name<Item>(item: Item): NamedItem<Item> {

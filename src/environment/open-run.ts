@@ -102,11 +102,12 @@ export async function openEnvironmentRun(
     if (judge) closers.push(() => judge.close());
     const hub = new MetricHub([new FileSink(`${directory.path}/metrics.jsonl`), ...(options.sinks ?? [])]);
     closers.push(() => hub.close());
+    hub.prefix = config.wandb_name ?? Env.name;
     const metrics = new StepMetrics({
       split: mode === "evaluate" ? "eval" : "train",
       tableGroups: config.num_rollouts_to_keep,
     });
-    const totals = totalsOf(recorder);
+    const totals = totalsOf(recorder, mode);
     const evaluation = { prefix: "", totals: mode === "evaluate" ? totals : new RunTotals() };
     const requestRetries = Math.max(...resolved.openai.map((server) => server.max_retries));
     const member: OpenRun["member"] = {
@@ -178,10 +179,11 @@ function cancelOn(signal: AbortSignal | undefined, control: RunControl): () => v
 }
 
 /** The numbers of what earlier processes of this run finished. */
-function totalsOf(recorder: Recorder): RunTotals {
+function totalsOf(recorder: Recorder, mode: RunMode): RunTotals {
   const totals = new RunTotals();
-  for (const record of recorder.state.rollouts.values()) totals.rollout(record, true);
-  const byGroup = Map.groupBy(recorder.state.rollouts.values(), (record) => record.group_id);
+  const own = [...recorder.state.rollouts.values()].filter(({ split }) => mode === "evaluate" || split !== "eval");
+  for (const record of own) totals.rollout(record, true);
+  const byGroup = Map.groupBy(own, (record) => record.group_id);
   for (const group of recorder.state.groups.values()) {
     totals.group(group);
     for (const record of byGroup.get(group.group_id) ?? []) {

@@ -55,8 +55,8 @@ export async function runProcess(
 export function unfinishedItems(
   { env, recorder, totals, config }: OpenRun,
   steps: number,
+  names: ItemNames = new ItemNames(),
 ): () => Promise<NamedItem<unknown> | null> {
-  const names = new ItemNames();
   let given = 0;
   let ended = false;
   return async () => {

@@ -24,6 +24,8 @@ export class Progress {
   #started = 0;
   #doneAtStart = 0;
   #lastShown = "";
+  /** What the run waits for, shown first; null: nothing. */
+  awaited: () => string | null = () => null;
 
   constructor(
     run: Pick<OpenRun, "totals" | "servers" | "control" | "name" | "directory">,
@@ -57,6 +59,8 @@ export class Progress {
   line(colour: boolean): string {
     const seconds = (performance.now() - this.#started) / 1000;
     const parts = progressParts(this.#run.totals, this.#run.servers, seconds, this.#doneAtStart);
+    const awaited = this.awaited();
+    if (awaited !== null) parts.unshift(awaited);
     if (this.#run.control.cancelled) parts.unshift("stopping");
     else if (this.#run.control.stopped) parts.unshift("letting what is in flight finish");
     return colour ? [pc.bold(parts[0] ?? ""), ...parts.slice(1)].join(pc.dim(" · ")) : parts.join(" · ");

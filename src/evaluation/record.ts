@@ -59,6 +59,8 @@ export interface RolloutRecord {
   /** What the environment measured with `this.metric`. */
   metrics?: Record<string, number>;
   category?: string | null;
+  /** `eval` for an attempt of an evaluation; absent in training and `process`. */
+  split?: "eval";
   /** Its line in rollouts.jsonl (process) or samples.jsonl (evaluate). */
   place?: Place;
 }

@@ -4,6 +4,7 @@ import type { MetricRow, MetricSink } from "./sink.ts";
 
 export class FileSink implements MetricSink {
   readonly name = "file";
+  readonly plainNames = true;
   readonly #path: string;
   #handle: FileHandle | null = null;
 

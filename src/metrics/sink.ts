@@ -10,6 +10,8 @@ export type MetricRow = Record<string, MetricValue>;
 
 export interface MetricSink {
   readonly name: string;
+  /** True for files of the run, which hold no other environment's metrics: the names are given without its prefix. */
+  readonly plainNames?: boolean;
   /** `environment` holds the environment's metrics, `server` those of the inference servers. */
   write(step: number, environment: MetricRow, server: MetricRow): Promise<void> | void;
   close?(): Promise<void> | void;
@@ -20,6 +22,8 @@ export class MetricHub {
   readonly #sinks: MetricSink[];
   readonly #logger: Logger;
   #last: Promise<void> = Promise.resolve();
+  /** `<prefix>_` stands before the environment's own names, where several environments share a page; null: nothing. */
+  prefix: string | null = null;
 
   constructor(sinks: readonly MetricSink[], log: Logger = logger) {
     this.#sinks = [...sinks];
@@ -41,7 +45,14 @@ export class MetricHub {
   }
 
   async #write(step: number, environment: MetricRow, server: MetricRow): Promise<void> {
-    for (const sink of [...this.#sinks]) await this.#guard(sink, () => sink.write(step, environment, server));
+    const { prefix } = this;
+    const named =
+      prefix === null
+        ? environment
+        : Object.fromEntries(Object.entries(environment).map(([name, value]) => [`${prefix}_${name}`, value]));
+    for (const sink of [...this.#sinks]) {
+      await this.#guard(sink, () => sink.write(step, sink.plainNames ? environment : named, server));
+    }
   }
 
   async #guard(sink: MetricSink, work: () => Promise<void> | void): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * How much an environment works, from what the trajectory API says: enough to keep the trainer fed, not so much that
- * what it makes is sampled by weights that are too old. Pure arithmetic over protocol v1's numbers.
+ * what it makes is sampled by weights that are too old, and no more than its share where other environments feed the
+ * same trainer. Pure arithmetic over protocol v1's numbers.
  */
 import type { EnvStatus } from "../../trajectory/index.ts";
 
@@ -18,15 +19,41 @@ export interface PlanSettings {
   totalSteps: number;
 }
 
-/** Groups that may be in flight now. `waiting` are finished groups that the API has not taken yet. */
-export function workersFor(settings: PlanSettings, status: EnvStatus, waiting: number): number {
-  const { groupSize, batchSize, maxWorkers, maxBatchesOffpolicy, minBatchAllocation } = settings;
+/** What the environment knows beside the API's status. */
+export interface OwnState {
+  /** Finished groups that the status does not count yet. */
+  waiting: number;
+  /** Seconds since the trainer last took a step. */
+  idleSeconds: number;
+}
+
+/** After so many seconds without a step, a trainer that lacks a whole batch gets more than this environment's share. */
+export const PATIENCE_S = 5;
+
+/** Groups that may be in flight now. */
+export function workersFor(settings: PlanSettings, status: EnvStatus, own: OwnState): number {
+  const { groupSize, batchSize, maxWorkers, minBatchAllocation } = settings;
   if (batchSize < 1) return 0;
-  const room = Math.floor((maxBatchesOffpolicy * batchSize) / groupSize) - status.queue_size - waiting;
-  // Its own share must be there even where other environments fill the queue.
-  const share = minBatchAllocation === null ? 0 : Math.ceil((batchSize * minBatchAllocation) / groupSize);
-  const missing = share - status.self_queue_size - waiting;
-  return Math.max(0, Math.min(maxWorkers, Math.max(room, missing)));
+  // 0 batches would never feed anybody: strictly on-policy work needs the batch that is being made.
+  const bound = Math.floor((Math.max(1, settings.maxBatchesOffpolicy) * batchSize) / groupSize);
+  const room = bound - status.queue_size - own.waiting;
+  const share = shareOf(settings, status) * bound + extra(settings, status, own);
+  const withinShare = Math.max(1, Math.floor(share)) - status.self_queue_size - own.waiting;
+  // Its own minimum must be there even where other environments fill the queue.
+  const minimum = minBatchAllocation === null ? 0 : Math.ceil((batchSize * minBatchAllocation) / groupSize);
+  const missing = minimum - status.self_queue_size - own.waiting;
+  return Math.max(0, Math.min(maxWorkers, Math.max(Math.min(room, withinShare), missing)));
+}
+
+/** The environment's minimum, and its weight's part of what no minimum claims. All environments' shares add up to 1. */
+function shareOf({ minBatchAllocation }: PlanSettings, { env_weight, unallocated_fraction }: EnvStatus): number {
+  return (minBatchAllocation ?? 0) + env_weight * unallocated_fraction;
+}
+
+/** Groups beyond the share: one more for each second that the trainer waits for others, who may be slow or gone. */
+function extra({ groupSize, batchSize }: PlanSettings, status: EnvStatus, { idleSeconds }: OwnState): number {
+  const starving = status.queue_size * groupSize < batchSize;
+  return starving ? Math.max(0, Math.floor(idleSeconds - PATIENCE_S)) : 0;
 }
 
 /** True once what is queued is enough for all steps that are left. */
