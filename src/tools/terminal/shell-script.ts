@@ -4,17 +4,23 @@
  * loses nothing of earlier ones; the state is written by an EXIT trap, so that `exit` in a command keeps it too.
  */
 
-/** Arguments: command, state file to start from, directory for this call only ('' for none), code that saves the state. */
+/**
+ * The braces make bash read what follows the command before it runs it: an unterminated quote in the command would
+ * otherwise make it stumble over our own lines.
+ * Arguments: command, state file to start from, directory for this call only ('' for none), code that saves the state.
+ */
 export const RUN_COMMAND = `shopt -s expand_aliases
 if [ -r "$2" ]; then . "$2" 2>/dev/null; fi
 if [ -n "$3" ]; then __lachesis_cwd=$PWD; cd -- "$3" || exit 126; fi
 __lachesis_command=$1 __lachesis_save=$4
 shift $#
 if [ -n "$__lachesis_save" ]; then trap -- "$__lachesis_save" EXIT; fi
+{
 eval "$__lachesis_command"
 { __lachesis_status=$?; set +xv; } 2>/dev/null
 eval "$__lachesis_save"
-exit "$__lachesis_status"`;
+exit "$__lachesis_status"
+}`;
 
 export interface SavePlan {
   stateFile: string;

@@ -51,6 +51,15 @@ describe.each(BACKENDS)("terminal on $backend", ({ create }) => {
     expect((await run("echo $D")).output).toBe("4\n");
   });
 
+  it("shows what is wrong with a command, and nothing of what runs it", async () => {
+    const { run } = shell();
+    const { output, exit_code } = await run("cd /\necho 'unterminated");
+    expect(exit_code).not.toBe(0);
+    expect(output).toContain("matching `''");
+    expect(output).not.toMatch(/lachesis|syntax error near/);
+    expect((await run("pwd")).output).toBe("/\n");
+  });
+
   it("does not expand aliases in saved functions again", async () => {
     const { run } = shell();
     await run("alias say='echo said'\nf() { say it; }");
