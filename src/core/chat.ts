@@ -67,9 +67,8 @@ export function addUsage(a: Usage, b: Usage): Usage {
   };
 }
 
-/** The text of a message's content; parts that are not text are left out. */
-export function textOf(content: ChatMessage["content"]): string {
-  if (content === null) return "";
+/** The text of a message's content; parts that are not text are left out. Messages that lack it have none. */
+export function textOf(content: ChatMessage["content"] | undefined): string {
   if (typeof content === "string") return content;
-  return content.map((part) => part.text ?? "").join("");
+  return Array.isArray(content) ? content.map((part) => part?.text ?? "").join("") : "";
 }
