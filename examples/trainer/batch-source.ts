@@ -35,6 +35,7 @@ export interface Batch {
 const LONG_POLL_MS = 20_000;
 const POLL_MS = 1_000;
 const RETRY_MS = 1_000;
+const LAST_WORD_MS = 3_000;
 
 export class BatchSource {
   readonly #options: BatchSourceOptions;
@@ -78,7 +79,9 @@ export class BatchSource {
   async acknowledge({ id }: Batch): Promise<boolean> {
     if (id === null) return true;
     const path = this.#runPath(`/batches/${encodeURIComponent(id)}/ack`);
-    const answer = await this.#call("POST", path, {});
+    const { signal } = this.#options;
+    // A trainer that was told to stop says what it has done, if that is quick.
+    const answer = await this.#call("POST", path, {}, signal.aborted ? AbortSignal.timeout(LAST_WORD_MS) : signal);
     if (answer.status === 409 || answer.status === 404) return false;
     if (answer.status !== 200) throw refused(`POST ${path}`, answer);
     return true;
@@ -115,8 +118,8 @@ export class BatchSource {
   }
 
   /** Asks again while the API cannot be reached or is not able to answer. */
-  async #call(method: string, path: string, body?: unknown): Promise<Answer> {
-    const { url, token, signal } = this.#options;
+  async #call(method: string, path: string, body?: unknown, signal = this.#options.signal): Promise<Answer> {
+    const { url, token } = this.#options;
     for (;;) {
       signal.throwIfAborted();
       let trouble: string;

@@ -47,22 +47,22 @@ describe("checkpoints", () => {
     const directory = join(root, "kept");
     const checkpoints = await open(directory);
     const first = await checkpoints.restore();
-    expect(first).toMatchObject({ step: 0, batch: null, folder: TINY_MODEL });
+    expect(first).toMatchObject({ step: 0, batches: [], folder: TINY_MODEL });
     const optimizer = newAdamWState(first.weights.length);
     optimizer.first.fill(0.25);
     optimizer.second.fill(0.125);
     optimizer.updates = 9;
     for (const step of [1, 2, 3]) {
       first.weights[0] = step;
-      await checkpoints.save({ step, batch: `b${step}`, updates: 9, row: null }, first.weights, optimizer);
+      await checkpoints.save({ step, batches: [`b${step}`], updates: 9, row: null }, first.weights, optimizer);
     }
     // What a kill in the middle of a save leaves behind.
     mkdirSync(join(directory, "making-4"));
     writeFileSync(join(directory, "making-4", "model.safetensors"), "half");
     const again = await (await open(directory)).restore();
-    expect(again).toMatchObject({ step: 3, batch: "b3", optimizer });
+    expect(again).toMatchObject({ step: 3, batches: ["b3"], optimizer });
     expect(again.weights).toEqual(first.weights);
-    await checkpoints.save({ step: 4, batch: "b4", updates: 9, row: null }, first.weights, optimizer);
+    await checkpoints.save({ step: 4, batches: ["b4"], updates: 9, row: null }, first.weights, optimizer);
     await checkpoints.prune();
     expect(readdirSync(directory).sort()).toEqual(["step-000003", "step-000004"]);
   });
@@ -70,7 +70,7 @@ describe("checkpoints", () => {
   it.each(["F32", "F16"] as const)("are models that the inference server loads, as %s", async (dtype) => {
     const checkpoints = await open(undefined, dtype);
     const { weights } = await checkpoints.restore();
-    const state = { step: 1, batch: null, updates: 0, row: null };
+    const state = { step: 1, batches: [], updates: 0, row: null };
     const folder = await checkpoints.save(state, weights, newAdamWState(weights.length));
     const server = await EmbeddedServer.open();
     try {

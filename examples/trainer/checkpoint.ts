@@ -16,8 +16,8 @@ import { safetensorsBytes } from "./safetensors-writer.ts";
 export interface Progress {
   /** Batches trained on. */
   step: number;
-  /** Fingerprint of the last of them, so that it is not trained on twice when it is delivered again; null at first. */
-  batch: string | null;
+  /** Fingerprints of the last of them, so that none is trained on twice when it is delivered again. */
+  batches: string[];
   updates: number;
   row: MetricsRow | null;
 }
@@ -62,7 +62,7 @@ export class Checkpoints {
     if (newest === undefined) {
       const weights = await this.#weights(join(this.#model, "model.safetensors"), "");
       const optimizer = newAdamWState(weights.length);
-      return { step: 0, batch: null, updates: 0, row: null, folder: this.#model, weights, optimizer };
+      return { step: 0, batches: [], updates: 0, row: null, folder: this.#model, weights, optimizer };
     }
     const folder = this.#folder(newest);
     const progress = JSON.parse((await bytesOf(join(folder, "trainer.json"))).toString("utf8")) as Progress;

@@ -32,6 +32,11 @@ const FLAGS = {
   "max-gradient-norm": { meaning: "longer gradients are shortened", standard: "1", number: { least: 1e-9 } },
   clip: { meaning: "bound of the importance ratio below 1", standard: "0.2", number: { least: 0, most: 1 } },
   "clip-high": { meaning: "bound above 1; default: as --clip", standard: null, number: { least: 0 } },
+  "ratio-limit": {
+    meaning: "ratio beyond which negative advantages no longer push",
+    standard: "3",
+    number: { least: 1 },
+  },
   kl: { meaning: "weight of the divergence from the sampling policy", standard: "0", number: { least: 0 } },
   loss: { meaning: "token or sequence: what weighs the same", standard: "token", values: ["token", "sequence"] },
   "max-staleness": {

@@ -10,7 +10,7 @@ import {
   trainingGroup,
 } from "./grpo.ts";
 
-const options: GrpoOptions = { clip: 0.2, clipHigh: 0.3, lossMean: "token", kl: 0 };
+const options: GrpoOptions = { clip: 0.2, clipHigh: 0.3, ratioLimit: 3, lossMean: "token", kl: 0 };
 
 function group(changes: Partial<ScoredGroup> = {}): ScoredGroup {
   return {
@@ -75,9 +75,9 @@ describe("a group for training", () => {
 describe("the loss", () => {
   const sequence = {
     tokens: [],
-    trained: [1, 2, 3, 4],
-    advantages: [2, -1, 1, -1],
-    inferenceLogprobs: [-1, -1, -1, -1],
+    trained: [1, 2, 3, 4, 5],
+    advantages: [2, -1, 1, -1, -2],
+    inferenceLogprobs: [-1, -1, -1, -1, -3],
   };
   const loss = (logprobs: number[], kl: number) => {
     const sums = noLoss();
@@ -86,14 +86,14 @@ describe("the loss", () => {
   };
 
   it.each([0, 0.3])("has the derivative that it gives, kl %s", (kl) => {
-    const at = [-1.05, -0.9, -0.6, -1.4];
+    const at = [-1.05, -0.9, -0.6, -1.4, -0.5];
     const { flow, sums } = loss(at, kl);
     at.forEach((value, index) => {
       const moved = (by: number) => loss(at.with(index, value + by), kl).sums.loss;
       expect(flow[index]).toBeCloseTo((moved(1e-6) - moved(-1e-6)) / 2e-6, 6);
     });
-    // The third is pushed beyond 1.3, the fourth below 0.8.
-    expect(sums.clipped).toBe(2);
+    // The third is pushed beyond 1.3, the fourth below 0.8, the fifth against a ratio of 12.
+    expect(sums.clipped).toBe(3);
   });
 
   it("has the ratio 1 where there are no log-probabilities", () => {

@@ -10,6 +10,8 @@ export interface GrpoOptions {
   clip: number;
   /** Above 1; as `clip` where they should be the same. */
   clipHigh: number;
+  /** The ratio beyond which a token with a negative advantage is no longer pushed either (dual clip, Ye et al., 2020). */
+  ratioLimit: number;
   /** token: each token of the batch weighs the same; sequence: each sequence does. */
   lossMean: "token" | "sequence";
   /** Weight of the pull back to the policy that sampled; 0 is off. */
@@ -108,7 +110,7 @@ export function addLoss(to: LossSums, more: LossSums): void {
 
 /**
  * The loss's derivative by the log-probability of each trained token; adds to the sums. The loss of a token is
- * −min(r · A, clip(r) · A), with r = exp(new − inference), and kl · (exp(−x) − 1 + x), with x = new − inference.
+ * −min(r · A, clip(r) · A), with r = exp(new − inference), at most ratioLimit · |A|, and kl · (exp(−x) − 1 + x), with x = new − inference.
  */
 export function lossFlow(
   logprobs: Float64Array,
@@ -122,13 +124,16 @@ export function lossFlow(
     const advantage = advantages[at]!;
     const difference = inferenceLogprobs ? logprobs[at]! - inferenceLogprobs[at]! : 0;
     const ratio = Math.exp(difference);
-    const outside = advantage > 0 ? ratio > 1 + options.clipHigh : ratio < 1 - options.clip;
+    const outside =
+      advantage > 0 ? ratio > 1 + options.clipHigh : ratio < 1 - options.clip || ratio > options.ratioLimit;
     const bounded = Math.min(1 + options.clipHigh, Math.max(1 - options.clip, ratio));
     const pull = options.kl * (1 - Math.exp(-difference));
     flow[at] = weight * ((outside ? 0 : -advantage * ratio) + pull);
     const divergence = Math.exp(-difference) - 1 + difference;
     sums.tokens++;
-    sums.loss += weight * (-Math.min(ratio * advantage, bounded * advantage) + options.kl * divergence);
+    const gain = Math.min(ratio * advantage, bounded * advantage);
+    const limited = advantage < 0 ? Math.max(gain, options.ratioLimit * advantage) : gain;
+    sums.loss += weight * (-limited + options.kl * divergence);
     sums.divergence += divergence;
     if (outside) sums.clipped++;
     sums.widest = Math.max(sums.widest, Math.abs(difference));

@@ -53,13 +53,14 @@ async function train(flags: Flags, signal: AbortSignal): Promise<void> {
       grpo: {
         clip: flags.number("clip"),
         clipHigh: flags.optionalNumber("clip-high") ?? flags.number("clip"),
+        ratioLimit: flags.number("ratio-limit"),
         lossMean: flags.text("loss") as "token" | "sequence",
         kl: flags.number("kl"),
       },
       optimizer: {
         learningRate: flags.number("lr"),
         beta1: 0.9,
-        beta2: 0.95,
+        beta2: 0.99,
         epsilon: 1e-8,
         weightDecay: flags.number("weight-decay"),
       },

@@ -67,7 +67,7 @@ async function start(name: string, run: string, steps: number, protocol: "auto" 
   const signal = AbortSignal.timeout(50_000);
   const options: TrainerOptions = {
     steps,
-    grpo: { clip: 0.2, clipHigh: 0.2, lossMean: "token", kl: 0 },
+    grpo: { clip: 0.2, clipHigh: 0.2, ratioLimit: 3, lossMean: "token", kl: 0 },
     optimizer: { learningRate: 0.02, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 },
     warmupSteps: 0,
     updatesPerBatch: 1,
@@ -122,7 +122,7 @@ describe("a step of the optimiser", () => {
     );
     const sizes = tokenWeights(groups, "token");
     const weighed = groups.map((group, index) => ({ ...group, weights: sizes[index]! }));
-    const options = { clip: 0.2, clipHigh: 0.2, lossMean: "token" as const, kl: 0 };
+    const options = { clip: 0.2, clipHigh: 0.2, ratioLimit: 3, lossMean: "token" as const, kl: 0 };
     const gradient = new Float64Array(weights.length);
     const loss = (into = new Float64Array(weights.length)) => {
       llama.setWeights(weights);

@@ -34,6 +34,9 @@ export interface TrainerOptions {
   onStep(row: MetricsRow): void;
 }
 
+/** Batches that are known again. A lease that ended may bring one back after others. */
+const REMEMBERED = 64;
+
 export class Trainer {
   readonly #options: TrainerOptions;
   readonly #checkpoints: Checkpoints;
@@ -72,7 +75,7 @@ export class Trainer {
       const began = performance.now();
       const batch = await source.next();
       const waited = (performance.now() - began) / 1000;
-      if (fingerprint(batch.groups) === this.#state.batch) {
+      if (this.#state.batches.includes(fingerprint(batch.groups))) {
         await source.acknowledge(batch);
         continue;
       }
@@ -135,9 +138,10 @@ export class Trainer {
       wait_seconds: waited,
       train_seconds: (performance.now() - began) / 1000,
     };
-    Object.assign(state, { step, batch: fingerprint(groups), row });
-    const { batch, updates } = state;
-    state.folder = await this.#checkpoints.save({ step, batch, updates, row }, state.weights, state.optimizer);
+    const batches = [...state.batches, fingerprint(groups)].slice(-REMEMBERED);
+    Object.assign(state, { step, batches, row });
+    const { updates } = state.optimizer;
+    state.folder = await this.#checkpoints.save({ step, batches, updates, row }, state.weights, state.optimizer);
     await this.#metrics.append(row);
     return row;
   }
