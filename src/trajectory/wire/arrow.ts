@@ -110,12 +110,12 @@ function decode({ metadata, batches }: ArrowStream): Record<string, unknown>[] {
       const number = numbers!.values[row]!;
       const group = groups.get(number) ?? { tokens: [], masks: [], scores: [], logprobs: [], messages: [] };
       groups.set(number, group);
-      const ids = Array.from(slice(tokens!, row, "tokens")!);
+      const ids = plainList(slice(tokens!, row, "tokens")!);
       group.tokens.push(ids);
       group.masks.push(masksOf(trained!, row, ids));
       group.scores.push(scores!.values[row]!);
       const own = logprobs && slice(logprobs, row, "inference_logprobs");
-      group.logprobs.push(own && Array.from(own));
+      group.logprobs.push(own && plainList(own));
       group.messages.push(messages && messagesOf(messages, row));
     }
   }
@@ -257,10 +257,18 @@ function masksOf(from: Lists<Uint8Array>, row: number, tokens: readonly number[]
   const [start, end] = rangeOf(from, row, "trained")!;
   if (end - start !== tokens.length)
     throw refused("value_error", ["trained", row], `${end - start} values for ${tokens.length} tokens`);
-  return tokens.map((token, position) => {
-    const at = start + position;
-    return ((from.values[at >> 3]! >> (at & 7)) & 1) === 1 ? token : UNTRAINED;
-  });
+  const bits = from.values;
+  const masks: number[] = new Array(tokens.length);
+  for (let position = 0, at = start; position < tokens.length; position++, at++)
+    masks[position] = ((bits[at >> 3]! >> (at & 7)) & 1) === 1 ? tokens[position]! : UNTRAINED;
+  return masks;
+}
+
+/** Much faster than Array.from. */
+function plainList(values: Int32Array | Float32Array): number[] {
+  const list: number[] = new Array(values.length);
+  for (let at = 0; at < values.length; at++) list[at] = values[at]!;
+  return list;
 }
 
 function messagesOf(from: OfKind<"utf8">, row: number): unknown {

@@ -22,14 +22,33 @@ import {
 } from "./readers.ts";
 
 const MAX_TOKEN = 2 ** 31 - 1;
-const isTokenId = (value: unknown) =>
-  typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_TOKEN;
-const isMask = (value: unknown) => value === -100 || isTokenId(value);
-const isFloat = (value: unknown) => typeof value === "number" && Number.isFinite(value);
 
-const tokens = numbersOf(integer({ least: 0, most: MAX_TOKEN }), isTokenId);
-const masks = numbersOf(integer({ most: MAX_TOKEN }), isMask);
-const floats = numbersOf(float, isFloat);
+const tokens = numbersOf(integer({ least: 0, most: MAX_TOKEN }), (values, from) => {
+  let at = from;
+  // `| 0` keeps what is an integer of 32 bits as it is.
+  for (; at < values.length; at++) {
+    const value = values[at];
+    if (typeof value !== "number" || (value | 0) !== value || value < 0) break;
+  }
+  return at;
+});
+const masks = numbersOf(integer({ most: MAX_TOKEN }), (values, from) => {
+  let at = from;
+  for (; at < values.length; at++) {
+    const value = values[at];
+    if (typeof value !== "number" || (value | 0) !== value) break;
+  }
+  return at;
+});
+const floats = numbersOf(float, (values, from) => {
+  let at = from;
+  for (; at < values.length; at++) {
+    const value = values[at];
+    // NaN and the infinities are not zero times themselves.
+    if (typeof value !== "number" || value * 0 !== 0) break;
+  }
+  return at;
+});
 
 const message: Reader<Record<string, unknown>> = (value, loc, problems) => {
   const read = dictionary(value, loc, problems);
@@ -55,7 +74,7 @@ const fields = objectOf({
   env_id: optional(integer({ least: 0 })),
   distill_token_ids: optional(listOf(listOf(tokens))),
   distill_logprobs: optional(listOf(listOf(floats))),
-  weight_versions: optional(numbersOf(integer(), Number.isInteger)),
+  weight_versions: optional(listOf(integer())),
   rollout_ids: optional(listOf(text)),
   token_source: optional(text),
   item_id: optional(text),
@@ -147,7 +166,7 @@ const FLOATS: ReadonlySet<string> = new Set([
 const NUMERIC: ReadonlySet<string> = new Set([...INTEGERS, ...FLOATS]);
 
 /**
- * The group as `writeGroup` has it, made of the bytes that were sent wherever they already say the same: digits stay as
+ * The group as `writeGroup` has it: the text itself where it is that already, else made of the bytes that were sent wherever they already say the same: digits stay as
  * they came, and nothing is printed twice.
  * @param text The body, UTF-8.
  * @param start Where the group's object begins in it.
@@ -155,6 +174,7 @@ const NUMERIC: ReadonlySet<string> = new Set([...INTEGERS, ...FLOATS]);
  */
 export function groupPayload(group: ScoredGroup, text: Buffer, start: number, sent: unknown): Buffer {
   const spans = objectSpans(text, start, NUMERIC);
+  if (start === 0 && isCanonical(group, text, sent, spans)) return text;
   const parts: Uint8Array[] = [];
   let before = "{";
   for (const [field, write] of WRITTEN) {
@@ -175,6 +195,23 @@ export function groupPayload(group: ScoredGroup, text: Buffer, start: number, se
     at += part.byteLength;
   }
   return payload;
+}
+
+/** True where the text is what `writeGroup` would have made of it, as our own clients send it. */
+function isCanonical(group: ScoredGroup, text: Buffer, sent: unknown, spans: ReadonlyMap<string, Span>): boolean {
+  if (text.byteLength !== text.buffer.byteLength) return false;
+  const names = [...WRITTEN.map(([field]) => field), ...OURS.filter((field) => group[field] != null)];
+  if (spans.size !== names.length) return false;
+  let place = 0;
+  for (const [name, span] of spans) {
+    if (name !== names[place++]) return false;
+    const value = (sent as Record<string, unknown>)[name];
+    const field = name as GroupField;
+    const same = field === "env_id" ? group.env_id === value : isAsSent(field, group[field], value, text, span);
+    if (value !== null && !same) return false;
+    if (field === "env_id" && value !== null && !areIntegers(text, span)) return false;
+  }
+  return true;
 }
 
 const CLOSE = Buffer.from("}");

@@ -45,21 +45,12 @@ export function listStarts(text: Buffer): number[] {
   return starts;
 }
 
-/** True where every number of the span would be read as a float by a reader that tells `1` from `1.0`. */
+/** A number without point and exponent. */
+const INTEGER = /[[, \n\r\t]-?\d+[,\] \n\r\t]/;
+
+/** True where every number of the span, a list, would be read as a float by a reader that tells `1` from `1.0`. */
 export function areFloats(text: Buffer, [start, end]: Span): boolean {
-  let digits = false;
-  let float = false;
-  for (let at = start; at < end; at++) {
-    const byte = text[at]!;
-    if (byte >= 0x30 && byte <= 0x39) digits = true;
-    else if (byte === 0x2e || byte === 0x65 || byte === 0x45) float = true;
-    else if (byte === COMMA || byte === CLOSE_LIST) {
-      if (digits && !float) return false;
-      digits = false;
-      float = false;
-    }
-  }
-  return true;
+  return !INTEGER.test(text.toString("latin1", start, end));
 }
 
 /** True where no number of the span has a point or an exponent. */

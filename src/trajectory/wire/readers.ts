@@ -103,13 +103,15 @@ export function listOf<T>(item: Reader<T>): Reader<T[]> {
   };
 }
 
-/** Lists of numbers are long: places are made only for what is wrong. */
-export function numbersOf(item: Reader<number>, isPlain: (value: unknown) => boolean): Reader<number[]> {
+/** Where the first value stands, from a place on, that is not a number as it should be; the list's length if none. */
+export type FindUnplain = (values: readonly unknown[], from: number) => number;
+
+/** Lists of numbers are long: places are made only for what is wrong, and the common case is a loop of its own. */
+export function numbersOf(item: Reader<number>, findUnplain: FindUnplain): Reader<number[]> {
   return (value, loc, problems) => {
     if (!Array.isArray(value)) return wrong(problems, loc, "list_type", "Input should be a valid list", value);
     let read = value as number[];
-    for (let index = 0; index < value.length; index++) {
-      if (isPlain(value[index])) continue;
+    for (let index = findUnplain(value, 0); index < value.length; index = findUnplain(value, index + 1)) {
       const number = item(value[index], [...loc, index], problems);
       if (problems.length > MAX_PROBLEMS) break;
       if (read === value) read = [...value];
