@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { temporaryDirectory } from "./support/run-environment.ts";
 import {
   call,
@@ -18,6 +18,8 @@ import {
 } from "./support/serving.ts";
 
 afterEach(endAll);
+// Every test starts several programs, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const queued = async (url: string) => (await call<{ queue_size: number }>(`${url}/status`)).queue_size;
 

@@ -181,8 +181,9 @@ export abstract class AgentEnv<
   async #opening(item: Item): Promise<ChatMessage[]> {
     const prompt = await this.formatPrompt(item);
     const messages = isConversation(prompt) ? prompt : [{ role: "user" as const, content: prompt }];
-    const system = this.#settings.system_prompt;
-    return system === null || messages[0]?.role === "system"
+    const { system_prompt, custom_thinking_prompt } = this.#settings;
+    const system = [custom_thinking_prompt, system_prompt].filter((part) => part !== null).join("\n\n");
+    return system === "" || messages[0]?.role === "system"
       ? messages
       : [{ role: "system", content: system }, ...messages];
   }

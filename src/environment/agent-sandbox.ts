@@ -1,11 +1,12 @@
 /** The sandbox of a rollout, as the fields of the `env` section ask for it. */
 import { createSandbox, type Sandbox, type SandboxLimits } from "../sandbox/index.ts";
 import type { AgentEnvConfig } from "./fields.ts";
+import { destroyedWhenIdle } from "./idle-sandbox.ts";
 
 /** The image's default names a container image; the local backend then shows the host's /usr. */
 const DEFAULT_IMAGE = "atropos-sandbox:local";
 
-export function makeSandbox(
+export async function makeSandbox(
   config: AgentEnvConfig,
   label: string,
   signal: AbortSignal,
@@ -16,7 +17,7 @@ export function makeSandbox(
     ...(config.sandbox_pids !== null && { pids: config.sandbox_pids }),
     ...(config.sandbox_disk_mb !== null && { disk_mb: config.sandbox_disk_mb }),
   };
-  return createSandbox({
+  const sandbox = await createSandbox({
     backend: config.terminal_backend,
     allow_network: config.allow_network,
     require_sandbox: config.require_sandbox,
@@ -26,4 +27,5 @@ export function makeSandbox(
     label,
     signal,
   });
+  return destroyedWhenIdle(sandbox, config.terminal_lifetime);
 }

@@ -45,7 +45,7 @@ export async function runEvaluate(
     };
     await writeMetrics(directory.path, log);
     if (config.data_dir_to_save_evals !== null) await copyEvaluateLog(directory.path, config.data_dir_to_save_evals);
-    await hub.log(0, row, servers.metrics());
+    await hub.log(0, row, run.serverMetrics());
   } catch (error) {
     if (!control.interrupted) failure = error;
   }

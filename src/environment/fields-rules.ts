@@ -40,6 +40,12 @@ export const contradictions: ConfigRule<Env> = (env, at) => {
       report(field, `env.${least} is ${low} and env.${most} is ${high}: the least must not exceed the most.`);
     }
   }
+  if (isSet(env.custom_thinking_prompt) && env.thinking_mode === false) {
+    report(
+      "custom_thinking_prompt",
+      "env.custom_thinking_prompt is only used with env.thinking_mode=true, which is false.",
+    );
+  }
   if (env.harness === "command" && !isSet(env.harness_command)) {
     report("harness", "env.harness is command, but env.harness_command does not say which one.");
   }

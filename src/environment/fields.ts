@@ -99,7 +99,11 @@ const generationFields = {
     .nullable()
     .default(null)
     .describe("Reasoning budget in tokens; null leaves it out"),
-  custom_thinking_prompt: z.string().nullable().default(null).describe("Replaces the built-in thinking prompt"),
+  custom_thinking_prompt: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Put in front of the system prompt when thinking_mode is on; null is nothing"),
 };
 
 const evaluationFields = {

@@ -4,7 +4,7 @@
  */
 import { type Clock, LachesisError, toLachesisError } from "../core/index.ts";
 import { type Aborted, endsRun, type RetryRecord } from "../evaluation/index.ts";
-import { type MeasuredValue, measuredMeans, measuring } from "./metric-scope.ts";
+import { type Judgements, type MeasuredValue, measuredMeans, measuring } from "./metric-scope.ts";
 import { RetryAllowance } from "./retry-allowance.ts";
 import type { GroupTools, Rollout, RolloutSession, Split } from "./rollout.ts";
 import type { RunControl } from "./run-control.ts";
@@ -57,12 +57,13 @@ export async function runMember(
 ): Promise<MemberEnd | null> {
   const { control, clock } = options;
   const allowance = new RetryAllowance(options.requestRetries);
+  const judgements: Judgements = new Map();
   for (let tries = 1; ; tries++) {
     if (control.cancelled) return null;
     const startedAt = clock.date();
     const started = clock.now();
     const values: MeasuredValue[] = [];
-    const trajectory = await oneTry(identity, collect, options, allowance, values);
+    const trajectory = await oneTry(identity, collect, options, allowance, values, judgements);
     if (trajectory === null) return null;
     const end = { trajectory, tries, startedAt, totalMs: clock.now() - started, metrics: measuredMeans(values) };
     const { outcome } = trajectory;
@@ -95,6 +96,7 @@ async function oneTry(
   options: MemberOptions,
   allowance: RetryAllowance,
   values: MeasuredValue[],
+  judgements: Judgements,
 ): Promise<FinishedTrajectory | null> {
   const { control, timeoutMs } = options;
   const controller = control.child();
@@ -113,7 +115,7 @@ async function oneTry(
       session: { server: allowance.server(session.server), finish: (end) => session.finish(end) },
     };
     const value = await unlessAbandoned(
-      measuring(values, () => collect(rollout)),
+      measuring(values, () => collect(rollout), judgements),
       controller.signal,
     );
     if (control.cancelled) return endedByItself(value) ? finished(value) : null;

@@ -6,14 +6,17 @@ import { publicConfig, type ResolvedConfig } from "../config/index.ts";
 import { errorMessage, LachesisError, logger, systemClock } from "../core/index.ts";
 import { groupsPathOf, openRun, Recorder, type RunDirectory, type RunMode } from "../evaluation/index.ts";
 import { ServerManager } from "../inference/index.ts";
-import { FileSink, MetricHub, type MetricSink, StepMetrics } from "../metrics/index.ts";
+import { FileSink, MetricHub, type MetricRow, type MetricSink, StepMetrics } from "../metrics/index.ts";
 import type { BaseEnv, EnvClass, EnvContext } from "./base-env.ts";
 import { runEvaluation } from "./eval-run.ts";
 import type { BaseEnvConfig } from "./fields.ts";
+import { judgeServer } from "./judge-server.ts";
 import type { MemberOptions } from "./member.ts";
 import { openSession } from "./open-session.ts";
+import { reachServers } from "./reach-servers.ts";
 import { RunControl } from "./run-control.ts";
 import { RunTotals } from "./run-totals.ts";
+import { serverMetrics } from "./server-metrics.ts";
 
 /** What a mode is told beside its configuration. */
 export interface RunOptions {
@@ -44,6 +47,8 @@ export interface OpenRun {
   hub: MetricHub;
   /** Of the split that the mode is about. */
   metrics: StepMetrics;
+  /** Numbers of the inference servers, and how their limits changed since the last call. */
+  serverMetrics(): MetricRow;
   /** Where evaluations go: in `serve` there are several in a run, told apart by a prefix of their ids. */
   evaluation: { prefix: string; totals: RunTotals };
   /** What every rollout of the run shares. */
@@ -122,7 +127,7 @@ export async function openEnvironmentRun(
       config: resolved.env,
       mode,
       seed: config.seed,
-      server: judge ?? servers,
+      server: judge ? judgeServer(judge) : servers,
       logger,
       runDir: directory.path,
       metric: (name, value) => metrics.add(name, value),
@@ -148,6 +153,7 @@ export async function openEnvironmentRun(
     closers.push(() => withinTime(env.onStop(), STOP_HOOK_MS));
     await untilCancelled(env.setup(), control);
     await untilCancelled(env.onStart(), control);
+    await untilCancelled(reachServers(resolved.openai, control), control);
     return {
       env,
       name: Env.name,
@@ -160,6 +166,7 @@ export async function openEnvironmentRun(
       totals,
       hub,
       metrics,
+      serverMetrics: serverMetrics(servers),
       evaluation,
       member,
       print: options.print ?? ((text) => void process.stdout.write(`${text}\n`)),

@@ -103,9 +103,9 @@ export function workersOf({ config, servers }: OpenRun): number {
     : config.max_num_workers;
 }
 
-async function logStep({ env, metrics, hub, totals, servers }: OpenRun): Promise<void> {
+async function logStep({ env, metrics, hub, totals, serverMetrics }: OpenRun): Promise<void> {
   const step = totals.groups;
   const row = metrics.flush();
   await env.logMetrics(row);
-  await hub.log(step, row, servers.metrics());
+  await hub.log(step, row, serverMetrics());
 }

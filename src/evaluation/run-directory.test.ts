@@ -26,6 +26,10 @@ const identity = (env: Record<string, unknown> = {}): RunIdentity => ({
 test("another configuration is refused and what differs is named", async () => {
   const directory = join(folder(), "run");
   await (await openRun(identity(), { directory, resume: false })).release();
+  writeFileSync(
+    join(directory, "journal.jsonl"),
+    `${JSON.stringify({ type: "rollout", rollout_id: "a/0", outcome: {} })}\n`,
+  );
   const other = openRun(identity({ group_size: 8, note: "x" }), { directory, resume: false });
   await expect(other).rejects.toMatchObject({
     code: "config_invalid",
@@ -39,6 +43,15 @@ test("another configuration is refused and what differs is named", async () => {
   const again = await openRun(identity(), { directory, resume: false });
   expect(again.resumed).toBe(true);
   await again.release();
+});
+
+test("a directory in which nothing was made, as by a setup that failed, takes another configuration", async () => {
+  const directory = join(folder(), "run");
+  await (await openRun(identity(), { directory, resume: false })).release();
+  writeFileSync(join(directory, "journal.jsonl"), '{"type":"run","at":"2026-01-01T00:00:00Z","pid":1}\n');
+  const corrected = await openRun(identity({ group_size: 8 }), { directory, resume: false });
+  expect(corrected).toMatchObject({ resumed: false, file: { config: { env: { group_size: 8 } } } });
+  await corrected.release();
 });
 
 test("resume finds the newest run of the same configuration", async () => {

@@ -3,9 +3,10 @@
  * run is only continued with the configuration that it was started with.
  */
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { isErrno, isObject, LachesisError } from "../core/index.ts";
+import { readJournal } from "./journal.ts";
 import { lockRun } from "./run-lock.ts";
 
 export type RunMode = "process" | "evaluate" | "serve";
@@ -57,11 +58,12 @@ export async function openRun(identity: RunIdentity, options: OpenRunOptions): P
   const release = await lockRun(path);
   try {
     const earlier = await readRunFile(path);
-    if (earlier) {
-      assertSameRun(path, earlier, identity);
-      return { path, file: earlier, resumed: true, release };
-    }
-    await assertNoForeignJournal(path);
+    const differences = earlier ? differencesOf(earlier, identity) : [];
+    if (earlier && differences.length === 0) return { path, file: earlier, resumed: true, release };
+    if (earlier && (await hasResults(path))) throw otherRun(path, differences);
+    // Nothing was made yet, as when a setup failed: the corrected command starts afresh.
+    if (earlier) await rm(join(path, "journal.jsonl"), { force: true });
+    else await assertNoForeignJournal(path);
     const file: RunFile = { format: 1, ...identity, started_at: now.toISOString() };
     await writeRunFile(path, file);
     return { path, file, resumed: false, release };
@@ -153,6 +155,12 @@ export function fileSafe(name: string): string {
   return `${safe.replace(/^\.+/, "")}-${createHash("sha256").update(name).digest("hex").slice(0, 8)}`;
 }
 
+/** Whether the journal names anything that was finished or paid for. */
+async function hasResults(path: string): Promise<boolean> {
+  const { rollouts, groups, retries, damaged } = await readJournal(join(path, "journal.jsonl"));
+  return rollouts.size > 0 || groups.size > 0 || retries.length > 0 || damaged > 0;
+}
+
 async function assertNoForeignJournal(path: string): Promise<void> {
   const names = await readdir(path);
   if (!names.includes("journal.jsonl")) return;
@@ -162,17 +170,19 @@ async function assertNoForeignJournal(path: string): Promise<void> {
   );
 }
 
-function assertSameRun(path: string, earlier: RunFile, now: RunIdentity): void {
+function differencesOf(earlier: RunFile, now: RunIdentity): string[] {
   const differences: string[] = [];
   if (earlier.environment !== now.environment) {
     differences.push(`environment: ${earlier.environment} there, ${now.environment} now`);
   }
   if (earlier.mode !== now.mode) differences.push(`mode: ${earlier.mode} there, ${now.mode} now`);
-  if (differences.length === 0) differences.push(...configDifferences(earlier.config, now.config));
-  if (differences.length === 0) return;
+  return differences.length > 0 ? differences : configDifferences(earlier.config, now.config);
+}
+
+function otherRun(path: string, differences: readonly string[]): LachesisError {
   const shown = differences.slice(0, 12);
   const more = differences.length - shown.length;
-  throw new LachesisError(
+  return new LachesisError(
     "config_invalid",
     [
       `--run-dir ${path}: a run with another configuration is there. What differs:`,

@@ -149,12 +149,12 @@ export class Serving {
   }
 
   async #log(): Promise<void> {
-    const { env, metrics, hub, servers } = this.#run;
+    const { env, metrics, hub, serverMetrics } = this.#run;
     if (metrics.isEmpty) return;
     const row = metrics.flush();
     row["train/outbox_groups"] = this.#link.pending;
     await env.logMetrics(row);
-    await hub.log(this.#step, row, servers.metrics());
+    await hub.log(this.#step, row, serverMetrics());
   }
 }
 
