@@ -127,7 +127,8 @@ describe.skipIf(process.platform !== "linux")("harness: command", () => {
     expect(found).toContain("host ECONNREFUSED out ENETUNREACH");
     expect(found).toContain("list 404 create 404");
     expect(found).toContain("keyless 401 mine 200");
-    for (const file of ["rollouts.jsonl", "groups.jsonl", "journal.jsonl"]) expect(ran.text(file)).not.toContain("lsk-");
+    for (const file of ["rollouts.jsonl", "groups.jsonl", "journal.jsonl"])
+      expect(ran.text(file)).not.toContain("lsk-");
   });
 
   it("ends at its budgets, and the work done until then is scored", async (test) => {

@@ -2,6 +2,7 @@
  * The routes of the session proxy. `sessions` are reached by their uuid in three dialects; the rest makes, lists and ends
  * them. What goes wrong is said in the form of the route's dialect.
  */
+import type { Socket } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { isObject } from "../../core/index.ts";
 import { type Body, objectBody } from "../embedded/http/body.ts";
@@ -119,7 +120,9 @@ async function answer(
   const exchange = session.retries.enter(path, body, request.headers, () => session.call(asked.request));
   let answered = false;
   reply.raw.once("finish", () => {
-    if (answered) exchange.delivered();
+    if (!answered) return;
+    exchange.delivered(true);
+    newestOn(request.raw.socket, () => exchange.delivered(false));
   });
   if (!asked.stream) {
     const value = await exchange.answer;
@@ -137,6 +140,18 @@ async function answer(
     pingMs,
   );
   return undefined;
+}
+
+const newest = new WeakMap<Socket, () => void>();
+
+/** Calls `lost` when the connection breaks before it carries another answer: the client was gone when this one was sent. */
+function newestOn(socket: Socket, lost: () => void): void {
+  if (!newest.has(socket)) {
+    socket.once("close", (hadError) => {
+      if (hadError) newest.get(socket)?.();
+    });
+  }
+  newest.set(socket, lost);
 }
 
 function models(id: string): Body {

@@ -11,8 +11,8 @@ const KEPT = 64;
 
 export interface Exchange<Answer> {
   readonly answer: Promise<Answer>;
-  /** Called when a client has been sent the whole answer. */
-  delivered(): void;
+  /** Called when a client has been sent the whole answer; with false when it turns out that it was gone by then. */
+  delivered(whole: boolean): void;
 }
 
 interface Entry<Answer> {
@@ -57,8 +57,8 @@ export class RetryWindow<Answer> {
 function exchange<Answer>(entry: Entry<Answer>): Exchange<Answer> {
   return {
     answer: entry.answer,
-    delivered: () => {
-      entry.delivered = true;
+    delivered: (whole) => {
+      entry.delivered = whole;
     },
   };
 }
