@@ -16,7 +16,6 @@ import {
   toLachesisError,
 } from "../core/index.ts";
 import type { ChatChoice, ChatCompletion, ChatServer } from "../inference/index.ts";
-import { getParser } from "../parsers/index.ts";
 import { type AgentBudgets, BudgetMeter } from "./budget.ts";
 import type { AgentResult, StopReason, ToolCallTiming, ToolErrorRecord } from "./contract.ts";
 import { normalizeToolCalls, turnSignature } from "./tool-calls.ts";
@@ -176,7 +175,7 @@ class Run {
     });
     const modelMs = performance.now() - started;
     const choice = this.#record(answer, modelMs);
-    const { message, calls, problems } = this.#assistantMessage(choice, tools);
+    const { message, calls, problems } = await this.#assistantMessage(choice, tools);
     this.#meter.record(answer.usage ?? noUsage(), prompt, message);
     this.#messages.push(message);
     this.#seen = this.#messages.length;
@@ -220,13 +219,15 @@ class Run {
   }
 
   /** The message as it enters the history, with calls that stood in the text where the server gave no structured ones. */
-  #assistantMessage({ message: raw, problems: known }: ChatChoice, tools: readonly ToolSchema[]) {
+  async #assistantMessage({ message: raw, problems: known }: ChatChoice, tools: readonly ToolSchema[]) {
     let content = raw.content === null ? "" : raw.content;
     let rawCalls: unknown = raw.tool_calls;
     let problems = known ?? [];
     const structured = known !== undefined || (Array.isArray(rawCalls) && rawCalls.length > 0);
     const text = textOf(content);
     if (!structured && tools.length > 0 && text !== "") {
+      // Loaded late: there are many, and most servers parse calls themselves.
+      const { getParser } = await import("../parsers/index.ts");
       const parsed = getParser(this.#options.toolCallParser ?? "hermes").parse(text, { tools });
       if (parsed.tool_calls.length > 0) {
         rawCalls = parsed.tool_calls;

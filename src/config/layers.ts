@@ -11,7 +11,7 @@ import { type ConfigProblem, foundText, hint, problemsOf } from "./problem.ts";
 import { type Source, sourceText } from "./resolved.ts";
 import { type Schema, schemaAt, shapeOf } from "./schema.ts";
 import { overlay, serverLayer } from "./servers.ts";
-import { readYaml, type YamlFile } from "./yaml.ts";
+import type { YamlFile } from "./yaml.ts";
 
 /** The fields beside the sections. */
 export const TopLevel = z.strictObject({
@@ -75,6 +75,8 @@ export async function initLayer(
 export async function yamlLayer(file: string | null, problems: ConfigProblem[]): Promise<Layer | null> {
   if (file === null) return null;
   try {
+    // Loaded late: most commands read no file.
+    const { readYaml } = await import("./yaml.ts");
     const yaml = await readYaml(file);
     return {
       values: yaml.values,

@@ -2,7 +2,7 @@
  * Which files of a folder or repository belong to a subset and split. A README whose front matter has `configs` decides;
  * else names do, as on the hub: `train-00000-of-00002.parquet`, `data/test.jsonl`, `SUBSET/validation/0000.parquet`.
  */
-import { parse } from "yaml";
+import { createRequire } from "node:module";
 import { isObject, LachesisError, nearestName } from "../core/index.ts";
 
 const FORMATS = ["parquet", "jsonl", "json", "csv", "tsv"] as const;
@@ -63,6 +63,8 @@ function declaredConfigs(readme: string | null): DeclaredConfig[] {
   if (front === undefined) return [];
   let value: unknown;
   try {
+    // Loaded at the first README that declares something: it is large.
+    const { parse } = createRequire(import.meta.url)("yaml") as typeof import("yaml");
     value = parse(front, { logLevel: "silent" });
   } catch {
     return []; // Not ours to judge: the files' names decide instead.

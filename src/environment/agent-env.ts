@@ -19,7 +19,6 @@ import {
 import { makeSandbox } from "./agent-sandbox.ts";
 import { BaseEnv, type EnvClass } from "./base-env.ts";
 import { AgentEnvConfig } from "./fields.ts";
-import { Harness } from "./harness.ts";
 import { outcomeWithoutReward, scoreWithin } from "./reward.ts";
 import type { GroupTools, Rollout } from "./rollout.ts";
 import type { Trajectory } from "./trajectory.ts";
@@ -115,7 +114,7 @@ export abstract class AgentEnv<
   override async collectTrajectory(item: Item, rollout: Rollout): Promise<Trajectory> {
     const settings = this.#settings;
     const opening = await this.#opening(item);
-    const harness = settings.harness === "command" ? await Harness.open(settings, rollout) : null;
+    const harness = settings.harness === "command" ? await openHarness(settings, rollout) : null;
     const withSockets = harness ? { ...rollout, sockets: harness.sockets } : rollout;
     const context = new RolloutTools({
       rolloutId: rollout.id,
@@ -218,6 +217,12 @@ export abstract class AgentEnv<
       signal: rollout.signal,
     });
   }
+}
+
+/** Loaded when it is used: the proxy behind it is large. */
+async function openHarness(settings: AgentEnvConfig, rollout: Rollout) {
+  const { Harness } = await import("./harness.ts");
+  return Harness.open(settings, rollout);
 }
 
 /** A sandbox that died while the reward was computed makes any reward meaningless. */

@@ -4,7 +4,6 @@
  */
 import { type ConfigProblem, type ConfigRule, hint } from "../config/index.ts";
 import { LachesisError, nearestName } from "../core/index.ts";
-import { listParsers } from "../parsers/index.ts";
 import { builtinTools, DISTRIBUTIONS, resolveTools, ToolRegistry, toolsetNames } from "../tools/index.ts";
 import { BACKENDS } from "./backends.ts";
 import type { EnvClass } from "./base-env.ts";
@@ -32,7 +31,11 @@ export function nameRules(Env: EnvClass): ConfigRule<Env> {
       for (const name of list(env[field])) check(field, name, toolsets, "toolset");
     }
     check("distribution", env.distribution, Object.keys(DISTRIBUTIONS), "distribution");
-    check("tool_call_parser", env.tool_call_parser, listParsers(), "parser");
+    if (!at("tool_call_parser").isDefault) {
+      // Loaded late: there are many.
+      const { listParsers } = await import("../parsers/index.ts");
+      check("tool_call_parser", env.tool_call_parser, listParsers(), "parser");
+    }
     const backends = BACKENDS.map(({ name }) => name);
     check("terminal_backend", env.terminal_backend, backends, "backend");
     const missing = BACKENDS.find(({ name }) => name === env.terminal_backend)?.missing ?? null;

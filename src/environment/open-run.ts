@@ -5,7 +5,7 @@
 import { publicConfig, type ResolvedConfig } from "../config/index.ts";
 import { errorMessage, LachesisError, logger, systemClock } from "../core/index.ts";
 import { groupsPathOf, openRun, Recorder, type RunDirectory, type RunMode } from "../evaluation/index.ts";
-import { ServerManager } from "../inference/index.ts";
+import { ServerManager } from "../inference/server-manager.ts";
 import { FileSink, MetricHub, type MetricRow, type MetricSink, StepMetrics } from "../metrics/index.ts";
 import type { BaseEnv, EnvClass, EnvContext } from "./base-env.ts";
 import { runEvaluation } from "./eval-run.ts";

@@ -5,7 +5,8 @@
  */
 import { connect } from "node:net";
 import { LachesisError, logger, redacted, systemClock } from "../core/index.ts";
-import { baseUrlOf, type ServerConfig } from "../inference/index.ts";
+import { baseUrlOf } from "../inference/api-keys.ts";
+import type { ServerConfig } from "../inference/index.ts";
 import type { RunControl } from "./run-control.ts";
 
 const PATIENCE_MS = 10_000;

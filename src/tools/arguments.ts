@@ -2,7 +2,8 @@
  * From the argument text of a model to the arguments of a tool: JSON, then coercion by the tool's schema, then a check
  * against it. Every failure is a sentence that lets the model correct itself; nothing is guessed beyond the coercions.
  */
-import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import { createRequire } from "node:module";
+import type { Ajv2020, ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
 import { errorMessage, isObject, type JsonSchema, nearestName } from "../core/index.ts";
 import { coerceArguments } from "./coerce.ts";
 
@@ -45,6 +46,12 @@ function kindOf(value: unknown): string {
   return `a ${typeof value}`;
 }
 
+/** Loaded at the first call of a tool: it is large, and no start should wait for it. */
+function ajv(): typeof Ajv2020 {
+  const load = createRequire(import.meta.url);
+  return (load("ajv/dist/2020.js") as { Ajv2020: typeof Ajv2020 }).Ajv2020;
+}
+
 // Compiled once per schema object; tools keep theirs for the life of the process.
 const validators = new WeakMap<JsonSchema, ValidateFunction>();
 
@@ -52,7 +59,7 @@ function validatorOf(schema: JsonSchema): ValidateFunction {
   let validate = validators.get(schema);
   if (!validate) {
     // Tools may bring schemas of any dialect; unknown keywords and formats are no reason to refuse a call.
-    validate = new Ajv2020({ allErrors: true, strict: false, validateFormats: false, logger: false }).compile(
+    validate = new (ajv())({ allErrors: true, strict: false, validateFormats: false, logger: false }).compile(
       withoutDialect(schema),
     );
     validators.set(schema, validate);

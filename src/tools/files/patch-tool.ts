@@ -4,9 +4,7 @@ import { errorMessage } from "../../core/index.ts";
 import type { Sandbox } from "../../sandbox/index.ts";
 import type { ToolCallContext } from "../contract.ts";
 import { defineTool } from "../define-tool.ts";
-import { applyOperations, replaceIn } from "../patch/apply.ts";
 import { FileProblem, FileSet } from "../patch/file-set.ts";
-import { parseV4a } from "../patch/v4a-parse.ts";
 import { resolvePath } from "../terminal/shell.ts";
 import { fileFailure } from "./file-errors.ts";
 import { lint } from "./lint.ts";
@@ -58,6 +56,7 @@ async function replace(args: Arguments, sandbox: Sandbox, context: ToolCallConte
     return { error: "old_string and new_string required" };
   const files = new FileSet(sandbox);
   const full = await resolvePath(context, sandbox, args.path);
+  const { replaceIn } = await import("../patch/apply.ts");
   const { diff, count, strategy } = await replaceIn(files, full, args.path, {
     oldText: args.old_string,
     newText: args.new_string,
@@ -78,6 +77,10 @@ async function replace(args: Arguments, sandbox: Sandbox, context: ToolCallConte
 async function patch(args: Arguments, sandbox: Sandbox, context: ToolCallContext): Promise<object> {
   if (!args.patch) return { error: "patch content required" };
   if (!args.patch.isWellFormed()) return { error: "patch holds half of a surrogate pair, which is no character" };
+  const [{ applyOperations }, { parseV4a }] = await Promise.all([
+    import("../patch/apply.ts"),
+    import("../patch/v4a-parse.ts"),
+  ]);
   const parsed = parseV4a(args.patch);
   if (!parsed.ok) return { success: false, error: parsed.error };
   const files = new FileSet(sandbox);
