@@ -91,24 +91,32 @@ export class TurnGlue {
     // A template that prints later messages before the answer's content has rewritten the turn.
     if (!nothingNewBefore(head(wholeText, whole), head(lastText, last))) return null;
     const after = whole.startsWith(last) ? whole.slice(last.length) : this.#behindCommon(whole, last);
-    return full.endsWith(after) ? after : null;
+    return after !== null && full.endsWith(after) ? after : null;
   }
 
   /**
-   * What follows the part that both texts begin with, counted in whole tokens. Some templates end a conversation with
-   * another token than a turn, or with one more; such a token in the place of the turn's own belongs to the closing.
+   * What follows the part that both texts begin with; null where `last` has more behind it than an end token. Some
+   * templates end a conversation with another token than a turn, or with one more; such a token in the place of the
+   * turn's own belongs to the closing.
    */
-  #behindCommon(whole: string, last: string): string {
-    const { encode, tokenText, stopTokens } = this.#renderer;
-    const ends = encode(last);
-    // Only what the closing can reach: the new messages behind it are not tokenized twice.
-    const begins = encode(whole.slice(0, last.length + LONGEST_TOKEN));
-    let count = 0;
-    while (count < ends.length && ends[count] === begins[count]) count++;
-    const other = begins[count];
-    if (stopTokens.has(ends[count] ?? -1) && other !== undefined && stopTokens.has(other)) count++;
-    const common = begins.slice(0, count).map(tokenText).join("");
-    return whole.startsWith(common) ? whole.slice(common.length) : whole;
+  #behindCommon(whole: string, last: string): string | null {
+    let common = commonLength(whole, last);
+    const { start } = this.#stopIn(last.slice(0, common + LONGEST_TOKEN)) ?? { start: common };
+    // Two tokens may begin with the same letters: they are not cut.
+    common = Math.min(common, start);
+    if (this.#stopAt(last, common) === null) return null;
+    // A turn that is closed already has no token to be replaced.
+    const replaced = this.#stopIn(whole.slice(0, common)) === null ? this.#stopAt(whole, common) : null;
+    return whole.slice(common + (replaced?.length ?? 0));
+  }
+
+  /** The end-of-turn token that stands at this place of the text. */
+  #stopAt(text: string, at: number): string | null {
+    for (const id of this.#renderer.stopTokens) {
+      const token = this.#renderer.tokenText(id);
+      if (token !== "" && text.startsWith(token, at)) return token;
+    }
+    return null;
   }
 
   /** Whether the template's rendering of the answer still holds what the model wrote. */
@@ -176,6 +184,12 @@ export class TurnGlue {
   }
 }
 
+function commonLength(a: string, b: string): number {
+  let common = 0;
+  while (common < a.length && a[common] === b[common]) common++;
+  return common;
+}
+
 /** The text before the sentinel, of which `behind` is the rest. */
 function head(text: string, behind: string): string {
   return text.slice(0, text.length - behind.length - SENTINEL.length);
@@ -183,8 +197,7 @@ function head(text: string, behind: string): string {
 
 /** Whether `text` has nothing that `known` lacks, behind what both begin with. */
 function nothingNewBefore(text: string, known: string): boolean {
-  let common = 0;
-  while (common < text.length && text[common] === known[common]) common++;
+  const common = commonLength(text, known);
   return known.slice(common).includes(text.slice(common));
 }
 
