@@ -7,8 +7,10 @@ import HarnessExample from "../../examples/harness/env.ts";
 import { type RunSettings, runEnvironment } from "../../tests/support/run-environment.ts";
 import { LachesisError, noUsage } from "../core/index.ts";
 import { registerServerType, type TokenRequest } from "../inference/index.ts";
+import { createSandbox } from "../sandbox/index.ts";
 import { probeLocal } from "../sandbox/local/probe.ts";
 import { loadTokenizer, MASKED, type Tokenizer } from "../tokens/index.ts";
+import type { Rollout } from "./rollout.ts";
 
 const TINY = fileURLToPath(new URL("../../models/tiny", import.meta.url));
 const NODE = `"${process.execPath}"`;
@@ -162,5 +164,23 @@ describe.skipIf(process.platform !== "linux")("harness: command", () => {
     const { ran, rollouts } = await run({ harness_command: `${NODE} /tmp/agent.mjs; exit 9`, group_size: 1 });
     expect(rollouts[0]).toMatchObject({ outcome: { kind: "scored", reward: 1 }, turns_used: 2 });
     expect(ran.text("rollouts.jsonl")).toContain('"exit_code":9');
+  });
+
+  it("also runs as a plain process, where no sandbox can be made", async () => {
+    class Plain extends HarnessExample {
+      protected override createSandbox(_item: unknown, { id, sockets = {} }: Rollout, signal: AbortSignal) {
+        return createSandbox({ backend: "plain", label: id, signal, sockets });
+      }
+      override async setupTrajectoryWorkspace() {
+        return undefined;
+      }
+    }
+    const agent = fileURLToPath(new URL("../../examples/harness/agent.mjs", import.meta.url));
+    const ran = await runEnvironment(Plain, {
+      openai: { server_type: "vllm", base_url: "http://127.0.0.1:9/v1", model_name: "m", tokenizer_name: TINY },
+      env: { total_steps: 1, group_size: 2, harness_command: `${NODE} "${agent}"` },
+    });
+    const rollouts = ran.lines("journal.jsonl").filter(({ type }) => type === "rollout");
+    expect(rollouts).toMatchObject([{ outcome: { reward: 1 } }, { outcome: { reward: 1 } }]);
   });
 });
