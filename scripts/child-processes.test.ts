@@ -44,6 +44,15 @@ describe.runIf(process.platform === "linux")("a demo's programs", () => {
     expect(await gone(pids)).toBe(true);
   });
 
+  it("may end well where nobody needs their address", async () => {
+    await children.start("done", program(""));
+    const lines: string[] = [];
+    await children.run("later", program('setTimeout(() => console.log("still here"), 300)'), (line) =>
+      lines.push(line),
+    );
+    expect(lines).toEqual(["still here"]);
+  });
+
   it("give their lines one by one", async () => {
     const lines: string[] = [];
     await children.run("lines", program('console.log("a\\nb"); process.stdout.write("c\\n")'), (line) =>

@@ -13,7 +13,8 @@ interface Child {
   name: string;
   process: ChildProcess;
   log: string;
-  ended: Promise<number | null>;
+  /** Its exit code, or the signal that killed it; null: it could not be started. */
+  ended: Promise<number | string | null>;
 }
 
 export class ChildProcesses {
@@ -38,12 +39,16 @@ export class ChildProcesses {
     return this.#stop !== null;
   }
 
-  /** A program that runs until it is stopped. With `listens` it settles with the address of its first line, else at once. */
+  /**
+   * A program that others need. With `listens` it runs until it is stopped, and this settles with the address of its first
+   * line; without, this settles at once, and the program may end when its work is done.
+   */
   async start(name: string, args: string[], { listens = false } = {}): Promise<string> {
     const lines = Promise.withResolvers<string>();
     const child = this.#spawn(name, args, lines.resolve);
     void child.ended.then((code) => {
-      if (!this.stopping) this.#fail(new Error(`${name} ended with ${code}:\n${tailOf(child.log)}`));
+      if (!this.stopping && (listens || code !== 0))
+        this.#fail(new Error(`${name} ended with ${code}:\n${tailOf(child.log)}`));
     });
     if (!listens) return "";
     const first = await Promise.race([lines.promise, this.#failed]);
@@ -84,12 +89,12 @@ export class ChildProcesses {
       file.write(`${line}\n`);
       onLine(line);
     });
-    const ended = new Promise<number | null>((resolve) => {
+    const ended = new Promise<number | string | null>((resolve) => {
       child.once("error", (error) => {
         file.write(`${String(error)}\n`);
         resolve(null);
       });
-      child.once("close", (code) => resolve(code));
+      child.once("close", (code, killed) => resolve(code ?? killed));
     });
     void ended.then(() => file.end());
     const made = { name, process: child, log, ended };

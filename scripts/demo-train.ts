@@ -57,7 +57,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 say("Lachesis demo: a half-trained model learns terminal-test by reinforcement (GRPO)");
 say(`seed ${seed}, ${steps} steps of ${values["batch-size"]} rollouts; everything is written to ${directory}\n`);
 const rows: MetricsRow[] = await new MetricsFile(join(directory, "metrics.jsonl")).rows();
-const portsFile = join(directory, "ports.json");
+const keptFile = join(directory, "demo.json");
 let drawn = 0;
 try {
   await train();
@@ -71,14 +71,15 @@ process.exit(verdict());
 
 async function train(): Promise<void> {
   const store = `sqlite:${join(directory, "api.db")}`;
-  // A run that goes on keeps its addresses: they are part of the environment's configuration.
-  const ports = readPorts();
-  const serveModel = [lachesis, "model", "serve", "--model", values.model, "--port", ports.model];
+  // A run that goes on keeps its addresses and its length: the environment and the API know it by them.
+  const kept = readKept();
+  if (kept.steps !== steps) throw new Error(`${directory} is a run of ${kept.steps} steps; --steps cannot change.`);
+  const serveModel = [lachesis, "model", "serve", "--model", values.model, "--port", kept.model];
   const [api, inference] = await Promise.all([
-    children.start("api", [lachesis, "api", "--store", store, "--port", ports.api], { listens: true }),
+    children.start("api", [lachesis, "api", "--store", store, "--port", kept.api], { listens: true }),
     children.start("model", serveModel, { listens: true }),
   ]);
-  writeFileSync(portsFile, JSON.stringify({ api: new URL(api).port, model: new URL(inference).port }));
+  writeFileSync(keptFile, JSON.stringify({ api: new URL(api).port, model: new URL(inference).port, steps }));
   const trainer = ["examples/trainer/main.ts", "--json", "--api", api, "--server", inference, "--out", directory];
   const settings = ["model", "steps", "batch-size", "lr", "warmup-steps", "updates-per-batch", "seed"] as const;
   const done = children.run(
@@ -115,10 +116,16 @@ function dataset(): string[] {
   return ["--env.dataset_name", file, "--env.eval_size", "0"];
 }
 
-/** "0" takes a free one. */
-function readPorts(): { api: string; model: string } {
-  if (!existsSync(portsFile)) return { api: "0", model: "0" };
-  return JSON.parse(readFileSync(portsFile, "utf8")) as { api: string; model: string };
+interface Kept {
+  /** Ports; "0" takes a free one. */
+  api: string;
+  model: string;
+  steps: number;
+}
+
+function readKept(): Kept {
+  if (!existsSync(keptFile)) return { api: "0", model: "0", steps };
+  return JSON.parse(readFileSync(keptFile, "utf8")) as Kept;
 }
 
 /** On a terminal the plot is drawn over the one before; elsewhere each step is a line. */
