@@ -18,8 +18,8 @@ const { values } = parseArgs({
     steps: { type: "string", default: "30" },
     "batch-size": { type: "string", default: "128" },
     tasks: { type: "string", default: "80" },
-    lr: { type: "string", default: "6e-4" },
-    "warmup-steps": { type: "string", default: "5" },
+    lr: { type: "string", default: "7e-4" },
+    "warmup-steps": { type: "string", default: "10" },
     "updates-per-batch": { type: "string", default: "2" },
     target: { type: "string", default: "0.15" },
     model: { type: "string", default: "models/tiny/half-trained" },
@@ -29,7 +29,7 @@ const { values } = parseArgs({
 });
 if (values.help) {
   say("npm run demo:train -- [--seed 1] [--steps 30] [--batch-size 128] [--tasks 80] [--target 0.15] [--model DIR]");
-  say("                      [--lr 6e-4] [--warmup-steps 5] [--updates-per-batch 2] [--run-dir DIR]");
+  say("                      [--lr 7e-4] [--warmup-steps 10] [--updates-per-batch 2] [--run-dir DIR]");
   say("The same --run-dir goes on where it was; --tasks 0 draws new tasks without end.");
   process.exit(0);
 }
