@@ -178,7 +178,7 @@ int archive_pack(const char *path, const struct store *store) {
     overlay = store->overlay;
     fd = openat(store->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   } else {
-    fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    fd = path_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   }
   if (fd < 0 || fstat(fd, &st) < 0) quit("open", path, errno == ENXIO ? EINVAL : errno);
   int denied = store ? 0 : path_denied(fd);
@@ -308,11 +308,13 @@ static void unpack_directory(int at, const char *name, const char *path, mode_t 
 }
 
 int archive_unpack(const char *target, int as_layer) {
-  static char path[65536 + 1], link[65536 + 1], root_path[4096];
+  static char path[65536 + 1], link[65536 + 1];
+  char root_name[256];
   int root = -1, root_is_file = 0;
-  snprintf(root_path, sizeof root_path, "%s", target);
+  umask(022);
+  int above = parent_open(target, 1, root_name);
+  if (above < 0) quit("make the parents of", target, errno);
   umask(0);
-  if (make_parents(root_path) < 0) quit("make the parents of", target, errno);
   for (;;) {
     unsigned char header[ENTRY_HEADER];
     take(header, sizeof header);
@@ -332,14 +334,14 @@ int archive_unpack(const char *target, int as_layer) {
       if (root >= 0) quit("unpack", target, EINVAL);
       if (type == 'F') {
         struct stat st;
-        if (stat(root_path, &st) == 0 && S_ISDIR(st.st_mode)) quit("replace", target, EISDIR);
-        unpack_file(AT_FDCWD, root_path, target, mode, mtime, uid, gid, as_layer);
+        if (fstatat(above, root_name, &st, 0) == 0 && S_ISDIR(st.st_mode)) quit("replace", target, EISDIR);
+        unpack_file(above, root_name, target, mode, mtime, uid, gid, as_layer);
         root_is_file = 1;
         continue;
       }
       if (type != 'D') quit("unpack", target, EINVAL);
-      if (mkdir(root_path, 0755) < 0 && errno != EEXIST) quit("make", target, errno);
-      root = open(root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      if (mkdirat(above, root_name, 0755) < 0 && errno != EEXIST) quit("make", target, errno);
+      root = path_open(above, root_name, O_RDONLY | O_DIRECTORY);
       if (root < 0) quit("enter", target, errno);
       if (as_layer && header[21] && fsetxattr(root, OPAQUE, "y", 1, 0) < 0) quit("hide below", target, errno);
       continue;

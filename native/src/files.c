@@ -1,16 +1,18 @@
 /*
  * File operations of pid 1. Paths are resolved in the sandbox's own root, so nothing of the host can be reached; only
- * regular files are opened (a fifo or a device would block or lie), and pid 1's own /proc directory is refused, to
- * which a planted symlink might lead.
+ * regular files are opened (a fifo or a device would block or lie), and pid 1's own /proc directory and its descriptors
+ * are refused, to which a path or a planted symlink might lead.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "jail.h"
@@ -24,9 +26,21 @@ int path_denied(int fd) {
   return strncmp(path, "/proc/1/", 8) == 0 || strcmp(path, "/proc/1") == 0 ? EACCES : 0;
 }
 
+/* The links below /proc/self/fd and their like lead past the view to what pid 1 itself has open. */
+int path_open(int at, const char *path, int flags) {
+  struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_NO_MAGICLINKS};
+  int fd;
+  do fd = (int)syscall(SYS_openat2, at, path, &how, sizeof how); while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  return fd;
+}
+
 int file_stat(const char *path, int follow, unsigned char out[21]) {
   struct stat st;
-  if ((follow ? stat : lstat)(path, &st) < 0) return errno;
+  int fd = path_open(AT_FDCWD, path, O_PATH | (follow ? 0 : O_NOFOLLOW));
+  if (fd < 0) return errno;
+  int error = fstat(fd, &st) < 0 ? errno : 0;
+  close(fd);
+  if (error) return error;
   out[0] = S_ISREG(st.st_mode) ? 'F' : S_ISDIR(st.st_mode) ? 'D' : S_ISLNK(st.st_mode) ? 'L' : 'O';
   put64(out + 1, (uint64_t)st.st_size);
   put32(out + 9, st.st_mode & 07777);
@@ -36,13 +50,40 @@ int file_stat(const char *path, int follow, unsigned char out[21]) {
 
 int file_open_read(const char *path, int *fd, uint64_t *size) {
   struct stat st;
-  int opened = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  int opened = path_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (opened < 0) return errno == ENXIO ? EINVAL : errno;
   int error = fstat(opened, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : !S_ISREG(st.st_mode) ? EINVAL : path_denied(opened);
   if (error) { close(opened); return error; }
   *fd = opened;
   *size = (uint64_t)st.st_size;
   return 0;
+}
+
+int parent_open(const char *path, int make, char name[256]) {
+  char copy[4096];
+  size_t length = strlen(path);
+  while (length > 1 && path[length - 1] == '/') length--;
+  if (length == 0 || length >= sizeof copy) { errno = length ? ENAMETOOLONG : ENOENT; return -1; }
+  memcpy(copy, path, length);
+  copy[length] = 0;
+  char *slash = strrchr(copy, '/'), *last = slash ? slash + 1 : copy;
+  if (strlen(last) >= 256) { errno = ENAMETOOLONG; return -1; }
+  strcpy(name, *last ? last : ".");
+  if (slash) *last = 0;
+  int at = path_open(AT_FDCWD, slash ? copy : ".", O_PATH | O_DIRECTORY);
+  if (at >= 0 || errno != ENOENT || !make) return at;
+  at = path_open(AT_FDCWD, *copy == '/' ? "/" : ".", O_PATH | O_DIRECTORY);
+  char *rest = copy;
+  for (char *part; at >= 0 && (part = strtok_r(rest, "/", &rest));) {
+    int error = mkdirat(at, part, 0755) < 0 && errno != EEXIST ? errno : 0;
+    int next = path_open(at, part, O_PATH | O_DIRECTORY);
+    if (next < 0 && error) errno = error;
+    error = errno;
+    close(at);
+    errno = error;
+    at = next;
+  }
+  return at;
 }
 
 /* Makes every directory above `path`. 0, or -1 with errno. */
@@ -85,52 +126,41 @@ static char *follow_last(const char *path) {
 /* The new content goes to a file beside the target and takes its place at the end. */
 int writer_open(struct writer *w, const char *path, mode_t mode, int parents) {
   struct stat st = {0};
+  uint64_t random;
   size_t length = strlen(path);
   if (length == 0 || path[length - 1] == '/') return EISDIR;
-  if (parents && make_parents(path) < 0) return errno;
-  w->fd = -1;
   w->mode = mode & 07777;
-  if (!(w->target = follow_last(path))) return errno;
-  if (stat(w->target, &st) == 0) {
+  char *target = follow_last(path);
+  if (!target) return errno;
+  w->directory = parent_open(target, parents, w->name);
+  int error = w->directory < 0 ? errno : 0;
+  free(target);
+  if (error) return error;
+  if (fstatat(w->directory, w->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
     if (S_ISDIR(st.st_mode)) return EISDIR;
     if (!S_ISREG(st.st_mode)) return EINVAL;
     w->mode = st.st_mode & 07777;
-    if (access(w->target, W_OK) < 0) return errno;
+    if (faccessat(w->directory, w->name, W_OK, 0) < 0) return errno;
   } else if (errno != ENOENT) {
     return errno;
-  } else {
-    st.st_mode = 0; /* a new file: there is no owner to keep */
   }
-  char *copy = strdup(w->target);
-  if (!copy) return ENOMEM;
-  int made = asprintf(&w->temporary, "%s/.lachesis-XXXXXX", dirname(copy));
-  free(copy);
-  if (made < 0) { w->temporary = NULL; return ENOMEM; }
-  w->fd = mkostemp(w->temporary, O_CLOEXEC);
-  if (w->fd < 0) {
-    int error = errno;
-    free(w->temporary);
-    w->temporary = NULL;
-    return error;
-  }
-  int denied = path_denied(w->fd);
-  if (denied) return denied;
+  if (getrandom(&random, sizeof random, 0) != sizeof random) return EIO;
+  snprintf(w->temporary, sizeof w->temporary, ".lachesis-%016llx", (unsigned long long)random);
+  w->fd = openat(w->directory, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (w->fd < 0) { w->temporary[0] = 0; return errno; }
   if (S_ISREG(st.st_mode) && st.st_uid != geteuid() && fchown(w->fd, st.st_uid, st.st_gid) < 0 && errno != EPERM && errno != EINVAL) return errno;
   return 0;
 }
 
 int writer_commit(struct writer *w) {
-  if (fchmod(w->fd, w->mode) < 0 || rename(w->temporary, w->target) < 0) return errno;
-  free(w->temporary);
-  w->temporary = NULL;
+  if (fchmod(w->fd, w->mode) < 0 || renameat(w->directory, w->temporary, w->directory, w->name) < 0) return errno;
+  w->temporary[0] = 0;
   return 0;
 }
 
 void writer_abort(struct writer *w) {
   if (w->fd >= 0) close(w->fd);
-  if (w->temporary) unlink(w->temporary);
-  free(w->temporary);
-  free(w->target);
-  w->temporary = w->target = NULL;
-  w->fd = -1;
+  if (w->temporary[0]) unlinkat(w->directory, w->temporary, 0);
+  if (w->directory >= 0) close(w->directory);
+  w->fd = w->directory = -1;
 }

@@ -113,11 +113,13 @@ int memory_watch(const struct config *config, const struct store *store, uint32_
 int path_denied(int fd);
 int file_stat(const char *path, int follow, unsigned char out[21]); /* errno or 0 */
 int file_open_read(const char *path, int *fd, uint64_t *size);
-struct writer { uint32_t id; int fd; mode_t mode; int error; char *target, *temporary; struct writer *next; };
+struct writer { uint32_t id; int fd, directory; mode_t mode; int error; char name[256], temporary[32]; struct writer *next; };
 int writer_open(struct writer *w, const char *path, mode_t mode, int parents);
 int writer_commit(struct writer *w);
 void writer_abort(struct writer *w);
 int make_parents(const char *path);
+int path_open(int at, const char *path, int flags); /* follows symlinks, but none of /proc's that lead to open files */
+int parent_open(const char *path, int make, char name[256]); /* the directory that holds the last part, which is `name` */
 
 int archive_pack(const char *path, const struct store *store); /* to stdout; exit code */
 int archive_unpack(const char *path, int layer);               /* from stdin; exit code */

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,6 +158,20 @@ static void open_namespaces(pid_t child, struct sources *sources) {
   }
 }
 
+/* Numbers that the kernel counts for the host's user as a whole, so that one sandbox can't use up the others' part; and
+ * a second wall against nested namespaces. Where /proc/sys is read-only (in some containers) seccomp alone stands. */
+static void own_share(void) {
+  static const char *const shares[][2] = {{"max_user_namespaces", "0"}, {"max_inotify_instances", "16"}, {"max_inotify_watches", "16384"}};
+  char path[64];
+  for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+    snprintf(path, sizeof path, "/proc/sys/user/%s", shares[i][0]);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) continue;
+    if (write(fd, shares[i][1], strlen(shares[i][1])) < 0 && errno != EPERM && errno != EROFS) fail("set %s: %m", path);
+    close(fd);
+  }
+}
+
 static noreturn void inside(const struct config *config, const int channel[2], int range) {
   struct sources sources;
   struct store store;
@@ -168,11 +183,13 @@ static noreturn void inside(const struct config *config, const int channel[2], i
   for (int i = 0; i < 2; i++) if (sources.namespaces[i] >= 0) close(sources.namespaces[i]);
   setsid();
   write_text("/proc/self/oom_score_adj", "300"); /* should the machine run out of memory, a hog in here goes before the host */
+  own_share();
   if (range && setgroups(0, NULL) < 0) fail("leave the groups: %m");
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) fail("keep the capabilities: %m");
   gid_t gid = (gid_t)config->inner_id;
   uid_t uid = (uid_t)config->inner_id;
   if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0) fail("take the inner id %d: %m", config->inner_id);
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail("death with the parent: %m"); /* a change of ids clears it */
   view_enter(config, &sources, &store);
   if (config->view != VIEW_LAYER) network_up(config);
   privileges_drop(config);
@@ -197,6 +214,9 @@ int main(void) {
   int range = geteuid() == 0 && range_is_ours();
   if (geteuid() == 0 && !range && is_real_root()) fail("real root without an unused range of ids");
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) fail("socket pair: %m");
+  /* Should the launcher be killed before the child has asked for its death signal, the child's wait ends all the same. */
+  struct timeval patience = {.tv_sec = 30};
+  if (setsockopt(channel[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0) fail("socket pair: %m");
   unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_FILES | SIGCHLD;
   if (config.network != NET_HOST) flags |= CLONE_NEWNET;
   pid_t child = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);

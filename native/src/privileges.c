@@ -9,11 +9,13 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -108,7 +110,19 @@ static const int refused[] = { /* EPERM */
 #endif
 };
 
-#define MAX_RULES 256
+static const int missing[] = { /* ENOSYS: programs have another way */
+  CLONE3, /* its flags lie in memory that a filter can't see; C libraries fall back to clone */
+  SYS_memfd_create, /* memory that no limit here counts; programs fall back to /dev/shm and /tmp */
+  SYS_io_setup, /* draws on a number that all of the machine shares */
+#ifdef SYS_ipc
+  SYS_ipc, /* old ways around the rules below */
+#endif
+#ifdef SYS_socketcall
+  SYS_socketcall,
+#endif
+};
+
+#define MAX_RULES 400
 struct rules { struct sock_filter code[MAX_RULES]; unsigned short count; };
 
 static void rule(struct rules *r, unsigned short code, uint32_t k, uint8_t yes, uint8_t no) {
@@ -131,6 +145,21 @@ static void refuse_bits(struct rules *r, long call, int n, uint32_t mask, int er
   load(r, low(n));
   rule(r, BPF_JMP | BPF_JSET | BPF_K, mask, 0, 1);
   answer(r, ERRNO((uint32_t)error));
+  answer(r, ALLOW);
+}
+
+/* Refuses a call whose argument `n` is `value`; `only_change`, when it is not -1, is an argument that must not be NULL for that. */
+static void refuse_value(struct rules *r, long call, int n, uint32_t value, int only_change) {
+  if_not_skip(r, (uint32_t)call, only_change < 0 ? 4 : 8);
+  load(r, low(n));
+  if_not_skip(r, value, only_change < 0 ? 1 : 5);
+  if (only_change >= 0) {
+    load(r, low(only_change));
+    if_not_skip(r, 0, 2);
+    load(r, high(only_change));
+    rule(r, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+  }
+  answer(r, ERRNO(EPERM));
   answer(r, ALLOW);
 }
 
@@ -172,32 +201,67 @@ int seccomp_install(void) {
   rule(&r, BPF_JMP | BPF_JGE | BPF_K, OPEN_TREE, 0, 2); /* open_tree, move_mount, fsopen … fspick */
   rule(&r, BPF_JMP | BPF_JGT | BPF_K, FSPICK, 1, 0);
   answer(&r, ERRNO(EPERM));
-  if_not_skip(&r, CLONE3, 1); /* its flags lie in memory that a filter can't see; C libraries fall back to clone */
-  answer(&r, ERRNO(ENOSYS));
-  if_not_skip(&r, SYS_memfd_create, 1); /* memory that no limit here counts; programs fall back to /dev/shm and /tmp */
-  answer(&r, ERRNO(ENOSYS));
-  refuse_bits(&r, SYS_clone, 0, CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET, EPERM);
+  for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+    if_not_skip(&r, (uint32_t)missing[i], 1);
+    answer(&r, ERRNO(ENOSYS));
+  }
+  /* pid 1 has the user id of the commands, which would give them power over its limits and its share of the processor. */
+  static const int scheduling[] = {SYS_sched_setscheduler, SYS_sched_setparam, SYS_sched_setattr, SYS_sched_setaffinity};
+  for (size_t i = 0; i < sizeof scheduling / sizeof *scheduling; i++) refuse_value(&r, scheduling[i], 0, 1, -1);
+  refuse_value(&r, SYS_prlimit64, 0, 1, 2);
+  if_not_skip(&r, SYS_setpriority, 6);
+  load(&r, low(0));
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, 2 /* PRIO_USER */, 2, 0);
+  load(&r, low(1));
+  if_not_skip(&r, 1, 1);
+  answer(&r, ERRNO(EPERM));
+  answer(&r, ALLOW);
+  /* Kernel memory, and memory pools of the host, that no limit here counts. */
+  if_not_skip(&r, SYS_semget, 4);
+  load(&r, low(1));
+  rule(&r, BPF_JMP | BPF_JGT | BPF_K, 32, 0, 1);
+  answer(&r, ERRNO(ENOSPC));
+  answer(&r, ALLOW);
+  refuse_bits(&r, SYS_shmget, 2, 04000 /* SHM_HUGETLB */, ENOMEM);
+  refuse_bits(&r, SYS_mmap, 3, 0x40000 /* MAP_HUGETLB */, ENOMEM);
+#ifdef __s390x__
+  const int clone_flags = 1;
+#else
+  const int clone_flags = 0;
+#endif
+  refuse_bits(&r, SYS_clone, clone_flags, CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET, EPERM);
   refuse_devices(&r, SYS_mknodat, 2);
 #ifdef SYS_mknod
   refuse_devices(&r, SYS_mknod, 1);
 #endif
-  /* ioctl: pushing characters into a terminal */
-  if_not_skip(&r, SYS_ioctl, 5);
+  /* ioctl: pushing characters into a terminal; line disciplines, which load kernel modules */
+  if_not_skip(&r, SYS_ioctl, 6);
   load(&r, low(1));
-  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, 0x5412 /* TIOCSTI */, 1, 0);
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 2, 0);
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, TIOCSETD, 1, 0);
   rule(&r, BPF_JMP | BPF_JEQ | BPF_K, 0x541C /* TIOCLINUX */, 0, 1);
   answer(&r, ERRNO(EPERM));
   answer(&r, ALLOW);
-  /* sockets: unix, IPv4, IPv6 and routing information only */
-  if_not_skip(&r, SYS_socket, 10);
+  /* sockets: unix, routing information, and IP with the protocols that need no kernel module */
+  if_not_skip(&r, SYS_socket, 20);
   load(&r, low(0));
-  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 7, 0);
-  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 6, 0);
-  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 5, 0);
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 17, 0);
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 5, 0);
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 4, 0);
   rule(&r, BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 1, 0);
   answer(&r, ERRNO(EAFNOSUPPORT));
   load(&r, low(2));
-  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, 0 /* NETLINK_ROUTE */, 1, 0);
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, 0 /* NETLINK_ROUTE */, 11, 10);
+  load(&r, low(1));
+  rule(&r, BPF_ALU | BPF_AND | BPF_K, 0xf, 0, 0);
+  rule(&r, BPF_JMP | BPF_JGE | BPF_K, SOCK_STREAM, 0, 7);
+  rule(&r, BPF_JMP | BPF_JGT | BPF_K, SOCK_RAW, 6, 0);
+  load(&r, low(2));
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 0);
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMP, 4, 0);
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_TCP, 3, 0);
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 2, 0);
+  rule(&r, BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 1, 0);
   answer(&r, ERRNO(EPROTONOSUPPORT));
   answer(&r, ALLOW);
   if_not_skip(&r, SYS_socketpair, 4);

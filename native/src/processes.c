@@ -32,12 +32,43 @@ static ssize_t proc_read(pid_t pid, const char *name, char *text, size_t size) {
   return n;
 }
 
-/* The state letter of /proc/PID/stat; 0 when the process is gone. */
-static char state_of(pid_t pid) {
+/* The state letter in `name`, the stat of a process or thread; Z and X are 0, as are those that are gone. */
+static char state_in(pid_t pid, const char *name) {
   char text[512];
-  if (proc_read(pid, "stat", text, sizeof text) <= 0) return 0;
+  if (proc_read(pid, name, text, sizeof text) <= 0) return 0;
   char *close_bracket = strrchr(text, ')');
-  return close_bracket && close_bracket[1] == ' ' ? close_bracket[2] : 0;
+  char state = close_bracket && close_bracket[1] == ' ' ? close_bracket[2] : 0;
+  return state == 'Z' || state == 'X' ? 0 : state;
+}
+
+/* A process whose first thread has ended looks dead, has no memory to be seen, and lives on in its other threads.
+ * Gives where in its /proc directory a living thread is found ("" for the first one); 0 when there is none. */
+static int living_thread(pid_t pid, char where[32], char *state) {
+  where[0] = 0;
+  if ((*state = state_in(pid, "stat"))) return 1;
+  char path[48];
+  snprintf(path, sizeof path, "%d/task", (int)pid);
+  int fd = openat(dirfd(proc_directory), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+  if (!tasks) {
+    if (fd >= 0) close(fd);
+    return 0;
+  }
+  for (struct dirent *entry; !*state && (entry = readdir(tasks));) {
+    long thread = strtol(entry->d_name, NULL, 10);
+    if (thread <= 0) continue;
+    snprintf(where, 32, "task/%ld/stat", thread);
+    *state = state_in(pid, where);
+    snprintf(where, 32, "task/%ld/", thread);
+  }
+  closedir(tasks);
+  return *state != 0;
+}
+
+/* The state letter of a process; 0 when it is dead. */
+static char state_of(pid_t pid) {
+  char where[32], state;
+  return living_thread(pid, where, &state) ? state : 0;
 }
 
 static uint32_t tag_of(pid_t pid) {
@@ -65,8 +96,7 @@ int processes_each(int (*visit)(const struct process *, void *), void *context) 
 
 static int kill_tagged(const struct process *process, void *context) {
   if (tag_of(process->pid) != *(uint32_t *)context) return 0;
-  char state = state_of(process->pid);
-  if (state == 0 || state == 'Z' || state == 'X') return 0;
+  if (!state_of(process->pid)) return 0;
   kill(process->pid, SIGKILL);
   return 1;
 }
@@ -81,7 +111,7 @@ static size_t frozen_count, frozen_capacity;
 static int freeze_one(const struct process *process, void *context) {
   (void)context;
   char state = state_of(process->pid);
-  if (state == 0 || state == 'Z' || state == 'X' || state == 'T' || state == 't') return 0;
+  if (state == 0 || state == 'T' || state == 't') return 0;
   for (size_t i = 0; i < frozen_count; i++)
     if (frozen[i] == process->pid) return 1; /* told, but not stopped yet */
   if (kill(process->pid, SIGSTOP) < 0) return 0;
@@ -101,6 +131,7 @@ int processes_freeze(void) {
     if (processes_each(freeze_one, NULL) == 0) return 0;
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
   }
+  processes_thaw();
   return -1; /* something sits in the kernel and can't be stopped now */
 }
 
@@ -111,24 +142,75 @@ void processes_thaw(void) {
 
 /* ---- memory ---- */
 
-struct usage { uint64_t sum, largest; pid_t largest_pid; int count, precise; };
+enum { LOOK_MAPPINGS = 1, LOOK_PSS = 2 };
+struct usage { uint64_t sum, largest, hidden; pid_t largest_pid; int count, look; };
 
-/* Private memory: what the sum over processes may count without counting shared files again and again. */
+#define MAPPINGS_TEXT (4u << 20)
+#define SEEN_MAX 4096
+static struct { uint64_t inode, extent; } seen[SEEN_MAX]; /* shared anonymous memory in one look at all processes */
+static int seen_count;
+
+/* The bytes up to `extent` of a piece of shared memory that were not counted yet. */
+static uint64_t not_seen(uint64_t inode, uint64_t extent) {
+  size_t at = (size_t)(inode * 0x9e3779b97f4a7c15ull >> 52);
+  while (seen[at].inode && seen[at].inode != inode) at = (at + 1) % SEEN_MAX;
+  if (!seen[at].inode) {
+    if (seen_count > SEEN_MAX / 2) return extent; /* too many to tell apart: each counts */
+    seen[at].inode = inode;
+    seen_count++;
+  }
+  uint64_t more = extent > seen[at].extent ? extent - seen[at].extent : 0;
+  seen[at].extent += more;
+  return more;
+}
+
+/* Shared anonymous mappings: memory in no file, and in nobody's private pages, which stays when its user lets go of the
+ * pages. So all that was mapped counts, once for all that share it. `other` is what counts for a process with more mappings than can be looked at. */
+static uint64_t shared_mappings(pid_t pid, const char *where, uint64_t other) {
+  static char text[CHUNK + 1];
+  char name[48];
+  uint64_t sum = 0;
+  size_t have = 0, total = 0;
+  snprintf(name, sizeof name, "%d/%smaps", (int)pid, where);
+  int fd = openat(dirfd(proc_directory), name, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  for (ssize_t n; (n = read(fd, text + have, CHUNK - have)) > 0;) {
+    have += (size_t)n;
+    if ((total += (size_t)n) > MAPPINGS_TEXT) { sum = other; break; }
+    text[have] = 0;
+    char *line = text, *end;
+    for (; (end = strchr(line, '\n')); line = end + 1) {
+      unsigned long long from, to, offset, inode;
+      *end = 0;
+      if (end - line < 19 || strcmp(end - 19, "/dev/zero (deleted)")) continue;
+      if (sscanf(line, "%llx-%llx %*s %llx %*s %llu", &from, &to, &offset, &inode) == 4) sum += not_seen(inode, offset + (to - from));
+    }
+    have -= (size_t)(line - text);
+    memmove(text, line, have);
+    if (have == CHUNK) have = 0; /* no line is that long */
+  }
+  close(fd);
+  return sum;
+}
+
+/* Private memory, and shared memory that lies in no file: what the sum over processes may count without counting files again and again. */
 static int add_usage(const struct process *process, void *context) {
   struct usage *usage = context;
-  char text[2048];
-  uint64_t bytes = 0;
-  int known = 0;
-  if (usage->precise && proc_read(process->pid, "smaps_rollup", text, sizeof text) > 0) {
-    char *anon = strstr(text, "\nPss_Anon:");
-    if (anon) { bytes = strtoull(anon + 10, NULL, 10) << 10; known = 1; }
+  char text[2048], where[32], name[64], state;
+  unsigned long long size, resident, shared, data;
+  const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+  if (!living_thread(process->pid, where, &state)) return 0;
+  snprintf(name, sizeof name, "%sstatm", where);
+  if (proc_read(process->pid, name, text, sizeof text) <= 0) return 0;
+  if (sscanf(text, "%llu %llu %llu %*u %*u %llu", &size, &resident, &shared, &data) != 4 || resident < shared) return 0;
+  uint64_t bytes = (resident - shared) * page, hidden = size > data ? (size - data) * page : 0;
+  if (usage->look & LOOK_PSS) {
+    snprintf(name, sizeof name, "%ssmaps_rollup", where);
+    char *anon = proc_read(process->pid, name, text, sizeof text) > 0 ? strstr(text, "\nPss_Anon:") : NULL;
+    if (anon) bytes = strtoull(anon + 10, NULL, 10) << 10;
   }
-  if (!known) {
-    unsigned long long size, resident, shared;
-    if (proc_read(process->pid, "statm", text, sizeof text) <= 0) return 0;
-    if (sscanf(text, "%llu %llu %llu", &size, &resident, &shared) != 3 || resident < shared) return 0;
-    bytes = (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
-  }
+  if (usage->look & LOOK_MAPPINGS) bytes += shared_mappings(process->pid, where, hidden);
+  usage->hidden += hidden;
   usage->count++;
   usage->sum += bytes;
   if (bytes >= usage->largest) { usage->largest = bytes; usage->largest_pid = process->pid; }
@@ -160,21 +242,28 @@ static uint64_t shared_segments(int drop) {
   return sum;
 }
 
+static struct usage usage_now(int look) {
+  struct usage usage = {.look = look};
+  memset(seen, 0, sizeof seen);
+  seen_count = 0;
+  processes_each(add_usage, &usage);
+  return usage;
+}
+
 int memory_watch(const struct config *config, const struct store *store, uint32_t *victim_tag, int *processes) {
-  struct usage usage = {0};
   struct statvfs fs;
   uint64_t files = 0;
   *victim_tag = 0;
   if (fstatvfs(store->root, &fs) == 0) files = (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
   uint64_t segments = shared_segments(0);
-  processes_each(add_usage, &usage);
-  *processes = usage.count;
   /* Files have a limit of their own; whatever they take, a fair part of the memory is left to processes. */
   uint64_t fixed = files + segments, floor = config->memory / 4;
   uint64_t budget = fixed + floor > config->memory ? floor : config->memory - fixed;
+  struct usage usage = usage_now(0);
+  *processes = usage.count;
+  if (usage.sum + usage.hidden > budget) usage = usage_now(LOOK_MAPPINGS);
   if (usage.sum > budget) {
-    usage = (struct usage){.precise = 1};
-    processes_each(add_usage, &usage);
+    usage = usage_now(LOOK_MAPPINGS | LOOK_PSS);
     if (segments > config->memory / 2) shared_segments(1);
     if (usage.sum > budget && usage.largest_pid > 1) {
       *victim_tag = tag_of(usage.largest_pid);

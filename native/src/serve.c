@@ -23,6 +23,7 @@
 
 #include "jail.h"
 
+#define FORWARDS_MAX 512 /* connections to forwarded sockets at a time; more wait in the listener's queue */
 #define DRAIN_MS 50 /* how long the output of a command that has ended is waited for, when a background job holds it */
 
 struct command {
@@ -31,7 +32,7 @@ struct command {
   int out, err, in; /* -1 when closed; on a terminal `out` and `in` are the same description */
   uint64_t max, sent[2];
   struct buffer input;
-  int input_ended, pty, wide[2];
+  int input_ended, pty, builtin, wide[2];
   int64_t deadline, drain_until, give_up, quiet_until;
   int ended, status, flags, killing, reported;
   struct command *next;
@@ -45,9 +46,10 @@ static struct writer *writers;
 static struct forward *forwards;
 static int listeners[LIST_MAX], listener_count;
 static uint32_t next_forward = 0x80000000u;
+static int forward_count;
 static const struct config *cfg;
 static const struct store *files;
-static int signals, memory_due_known;
+static int signals, memory_due_known, frozen;
 static int64_t memory_due;
 struct buffer out_buffer;
 
@@ -171,7 +173,7 @@ static void command_start(uint32_t id, const struct exec_request *r) {
   const char *failed = "pipe";
   int builtin = (r->flags & (EXEC_PACK | EXEC_UNPACK)) != 0;
   if (!builtin && cfg->view == VIEW_LAYER) bad_frame("a layer runs no commands");
-  if (!builtin && (failed = r->cwd, directory = open(r->cwd, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) goto failure;
+  if (!builtin && (failed = r->cwd, directory = path_open(AT_FDCWD, r->cwd, O_RDONLY | O_DIRECTORY)) < 0) goto failure;
   failed = "pipe";
   if (r->flags & EXEC_PTY) {
     failed = "pseudo-terminal";
@@ -200,6 +202,7 @@ static void command_start(uint32_t id, const struct exec_request *r) {
   c->id = id;
   c->pid = pid;
   c->pty = master >= 0;
+  c->builtin = builtin;
   c->out = c->pty ? master : out[0];
   c->err = err[0];
   c->in = c->pty ? fcntl(master, F_DUPFD_CLOEXEC, 3) : in[1];
@@ -298,10 +301,14 @@ static void commands_reap(void) {
   while (read(signals, &info, sizeof info) > 0) {}
   for (;;) {
     int status;
-    pid_t pid = waitpid(-1, &status, WNOHANG);
+    pid_t pid = waitpid(-1, &status, WNOHANG | WUNTRACED);
     if (pid <= 0) return;
     for (struct command *c = commands; c; c = c->next) {
       if (c->ended || c->pid != pid) continue;
+      if (WIFSTOPPED(status)) { /* a command has stopped a transfer, for which the host would wait for ever */
+        if (c->builtin && !frozen) kill(pid, SIGCONT);
+        continue;
+      }
       c->ended = 1;
       c->status = status;
       c->drain_until = now_ms() + DRAIN_MS;
@@ -416,7 +423,7 @@ static void write_start(uint32_t id, const unsigned char *p, size_t length) {
   struct writer *w = calloc(1, sizeof *w);
   if (!w) bad_frame("out of memory");
   w->id = id;
-  w->fd = -1;
+  w->fd = w->directory = -1;
   w->error = path ? writer_open(w, path, get32(p), p[4]) : EINVAL;
   free(path);
   w->next = writers;
@@ -478,6 +485,7 @@ static void forward_accept(int index) {
   if (next_forward == 0) next_forward = 0x80000000u;
   f->next = forwards;
   forwards = f;
+  forward_count++;
   out_number(T_SOCKET_OPEN, f->id, (uint32_t)index);
 }
 
@@ -512,6 +520,7 @@ static void forwards_sweep(void) {
   for (struct forward **link = &forwards, *f; (f = *link);) {
     if (!f->ended_in || !f->ended_out || buffer_length(&f->output) > 0) { link = &f->next; continue; }
     *link = f->next;
+    forward_count--;
     close(f->fd);
     buffer_free(&f->output);
     free(f);
@@ -592,8 +601,12 @@ static void on_frame(const struct frame *frame) {
     case T_WRITE_DATA: write_data(frame->id, frame->payload, frame->length); break;
     case T_WRITE_END: write_finish(frame->id, 1); break;
     case T_WRITE_ABORT: write_finish(frame->id, 0); break;
-    case T_FREEZE: if (processes_freeze() < 0) out_error(frame->id, EBUSY, "freeze"); else out_frame(T_OK, frame->id, NULL, 0); break;
-    case T_THAW: processes_thaw(); out_frame(T_OK, frame->id, NULL, 0); break;
+    case T_FREEZE:
+      frozen = processes_freeze() == 0;
+      if (frozen) out_frame(T_OK, frame->id, NULL, 0);
+      else out_error(frame->id, EBUSY, "freeze");
+      break;
+    case T_THAW: frozen = 0; processes_thaw(); out_frame(T_OK, frame->id, NULL, 0); break;
     case T_PING: out_frame(T_OK, frame->id, NULL, 0); break;
     case T_SOCKET_DATA: case T_SOCKET_END: case T_SOCKET_CLOSE: case T_SOCKET_ACK: forward_frame(frame); break;
     default: bad_frame("a frame has an unknown type");
@@ -654,7 +667,7 @@ noreturn void serve(const struct config *config, const struct store *store) {
     watch(&count, 0, POLLIN);
     watch(&count, 1, buffer_length(&out_buffer) ? POLLOUT : 0);
     watch(&count, signals, POLLIN);
-    for (int i = 0; i < listener_count; i++) watch(&count, listeners[i], readable && buffer_length(&out_buffer) < OUTPUT_HIGH / 2 ? POLLIN : 0);
+    for (int i = 0; i < listener_count; i++) watch(&count, listeners[i], readable && forward_count < FORWARDS_MAX && buffer_length(&out_buffer) < OUTPUT_HIGH / 2 ? POLLIN : 0);
     for (struct command *c = commands; c; c = c->next) {
       watch(&count, (readable || c->reported) && !c->quiet_until ? c->out : -1, POLLIN);
       watch(&count, readable || c->reported ? c->err : -1, POLLIN);

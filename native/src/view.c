@@ -268,7 +268,7 @@ void view_enter(const struct config *config, const struct sources *sources, stru
   attach(root, BASE "/root");
   /* /proc may only be mounted while a whole one is visible, that is, before the old root goes. */
   int proc = config->view == VIEW_LAYER ? -1 : detached("proc", NULL);
-  int pts = config->view == VIEW_LAYER ? -1 : detached("devpts", (const char *const[][2]){{"mode", "0620"}, {"ptmxmode", "0666"}, {NULL, NULL}});
+  int pts = config->view == VIEW_LAYER ? -1 : detached("devpts", (const char *const[][2]){{"mode", "0620"}, {"ptmxmode", "0666"}, {"max", "128"}, {NULL, NULL}});
 
   if (chdir(BASE "/root") < 0) fail("enter the new root: %m");
   if (syscall(SYS_pivot_root, ".", ".") < 0) fail("change the root: %m");

@@ -50,7 +50,7 @@ export interface ExecOptions {
   encoding?: "utf8" | "buffer";
   /** Send stderr into stdout, in order. */
   mergeOutput?: boolean;
-  /** Called with every piece of output as it arrives. */
+  /** Called with every piece of output as it arrives, as far as it is kept: never with what exceeds `maxBytes`. */
   onOutput?: (chunk: Uint8Array, stream: "stdout" | "stderr") => void;
 }
 
@@ -122,7 +122,10 @@ export interface Sandbox {
   writeFile(path: string, data: string | Uint8Array, options?: WriteOptions): Promise<void>;
   /** null when nothing is there. Follows symlinks unless told not to. */
   stat(path: string, options?: { followSymlinks?: boolean }): Promise<FileStat | null>;
-  /** Copies a host file or directory (with modes, symlinks kept inside the tree) into the sandbox; gives the bytes of content. */
+  /**
+   * Copies a host file or directory into the sandbox, with modes; gives the bytes of content. Symlinks are kept when
+   * they lead to a place in the same tree; absolute ones and those that leave it are left out.
+   */
   upload(hostPath: string, sandboxPath: string): Promise<number>;
   /** Copies out, without links, devices, set-id bits or paths that leave the target; gives the bytes of content. */
   download(sandboxPath: string, hostPath: string): Promise<number>;

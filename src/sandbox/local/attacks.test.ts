@@ -79,6 +79,7 @@ const errno = async (number: number, ...args: (number | string)[]) => {
 const EPERM = 1;
 const ENOSYS = 38;
 const EAFNOSUPPORT = 97;
+const EPROTONOSUPPORT = 93;
 
 describe("the host's files and secrets", () => {
   it("shows neither home, nor other places, nor shadow, nor ssh keys", async () => {
@@ -130,6 +131,14 @@ describe("the host's files and secrets", () => {
     for (const path of ["m", "e", "s", "f", "z", "/proc/1/maps", "/dev/tty"]) {
       await expect.soft(sandbox.readFile(path), path).rejects.toMatchObject({ code: "sandbox_io" });
     }
+    for (let fd = 0; fd < 16; fd++) {
+      const path = `/proc/self/fd/${fd}/etc/passwd`; // what pid 1 has open lies outside of the view
+      expect.soft(await sandbox.stat(path).catch(() => null), path).toBeNull();
+      await expect.soft(sandbox.writeFile(path, "x"), path).rejects.toMatchObject({ code: "sandbox_io" });
+      await expect
+        .soft(sandbox.exec("pwd", { cwd: `/proc/self/fd/${fd}` }))
+        .rejects.toMatchObject({ code: "sandbox_io" });
+    }
     await expect(sandbox.writeFile("m", "x")).rejects.toMatchObject({ code: "sandbox_io" });
     await expect(sandbox.writeFile("f", "x")).rejects.toMatchObject({ code: "sandbox_io" });
   });
@@ -176,6 +185,16 @@ describe("privileges", () => {
   });
 
   it("makes no sockets but unix, IP and routing ones", async () => {
+    for (const [type, protocol] of [
+      [1, 132],
+      [5, 132],
+      [6, 0],
+      [2, 136],
+      [1, 262],
+    ]) {
+      const { stdout } = await sandbox.exec(["perl", "-e", `socket(my $s, 2, ${type}, ${protocol}) or print $!+0`]);
+      expect.soft(Number(stdout), `protocol ${protocol}`).toBe(EPROTONOSUPPORT);
+    }
     for (const family of [40, 17, 38, 16 + 28, 29, 21]) {
       const { stdout } = await sandbox.exec(["perl", "-e", `socket(my $s, ${family}, 1, 0) or print $!+0`]);
       expect.soft(Number(stdout), `family ${family}`).toBe(EAFNOSUPPORT);

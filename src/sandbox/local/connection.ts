@@ -154,6 +154,8 @@ export class HelperConnection {
   #fail(error: LachesisError): void {
     this.#error ??= error;
     this.#child.kill("SIGKILL");
+    // pid 1 dies with the launcher, but for some moments while it is being set up: then the end of its input ends it.
+    this.#stdin.destroy();
   }
 
   #dispatch(type: number, id: number, payload: Buffer): void {

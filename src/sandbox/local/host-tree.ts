@@ -17,6 +17,7 @@ import {
 import { lstat, open, readdir, readlink, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errorMessage, isErrno, LachesisError } from "../../core/index.ts";
+import { linkStaysInside } from "../inner-links.ts";
 import { type ArchiveEntry, type ArchiveSink, encodeEntry, encodePiece } from "./archive.ts";
 
 const PIECE_BYTES = 128 * 1024;
@@ -44,7 +45,8 @@ async function* readDirectory(directory: Buffer, prefix: Buffer, total: { bytes:
     const found = await lstat(host);
     if (found.isSymbolicLink()) {
       const link = await readlink(host, { encoding: "buffer" });
-      yield encodeEntry({ type: "symlink", path, link, mtimeMs: found.mtimeMs });
+      if (linkStaysInside(path.toString("latin1"), link.toString("latin1")))
+        yield encodeEntry({ type: "symlink", path, link, mtimeMs: found.mtimeMs });
     } else if (found.isDirectory()) {
       yield encodeEntry({ type: "directory", path, mode: found.mode & 0o777, mtimeMs: found.mtimeMs });
       yield* readDirectory(host, path, total);

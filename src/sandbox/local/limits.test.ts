@@ -1,4 +1,7 @@
 /** Commands that take too much of something: the result is clear and the next command works. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import type { Sandbox, SandboxOptions } from "../contract.ts";
 import { createSandbox } from "../index.ts";
@@ -14,7 +17,7 @@ const make = async (limits: SandboxOptions["limits"]) => {
 };
 const alive = async (box: Sandbox) =>
   expect((await box.exec("echo alive", { timeoutMs: 20_000 })).stdout).toBe("alive\n");
-const processes = async (box: Sandbox) => Number((await box.exec("ls -d /proc/[0-9]* | wc -l")).stdout);
+const processes = async (box: Sandbox) => Number((await box.exec("set -- /proc/[0-9]*; echo $#")).stdout);
 
 it("a fork bomb is stopped by the limit and killed whole at its time-out", async () => {
   const box = await make({ pids: 64 });
@@ -108,4 +111,79 @@ it("System V segments count as memory", async () => {
   );
   expect(Number(stdout || "0")).toBeLessThan(20);
   await alive(box);
+});
+
+const LEADERLESS = `use Config; sub threads { require threads; threads->create(sub { my @a; push @a, "x" x 4_000_000 for 1 .. $_[0]; sleep 100 }, @_) }
+  threads($ARGV[0]); select undef, undef, undef, 0.3; syscall($ARGV[1], 0)`;
+const EXIT = process.arch === "arm64" ? 93 : 60;
+
+it("a process whose first thread has ended is seen, counted and killed like others", async () => {
+  const box = await make({ memory_mb: 96 });
+  const quiet = await processes(box);
+  const daemon = await box.exec(["bash", "-c", 'setsid perl -e "$0" 1 "$1" & sleep 100', LEADERLESS, String(EXIT)], {
+    timeoutMs: 1500,
+  });
+  expect(daemon).toMatchObject({ exitCode: null, timedOut: true });
+  expect(await processes(box)).toBe(quiet);
+  const hog = await box.exec(["perl", "-e", LEADERLESS, "200", String(EXIT)], { timeoutMs: 20_000 });
+  expect(hog).toMatchObject({ exitCode: null, timedOut: false, memoryExceeded: true });
+});
+
+it("shared memory without a file counts, also when its pages are let go", async () => {
+  const box = await make({ memory_mb: 96 });
+  const [mmap, madvise] = process.arch === "arm64" ? [222, 233] : [9, 28];
+  for (const letGo of [0, 1]) {
+    // MAP_SHARED | MAP_ANONYMOUS; read() writes into each piece.
+    const hog = await box.exec(
+      [
+        "perl",
+        "-e",
+        `open Z, "<", "/dev/zero"; for (1 .. 30) { my $p = syscall(${mmap}, 0, 8 << 20, 3, 0x21, -1, 0); die $! if $p < 0;
+         my $n = syscall(${process.arch === "arm64" ? 63 : 0}, fileno(Z), $p, 8 << 20); die "$n $!" if $n < 0;
+         syscall(${madvise}, $p, 8 << 20, 4) if ${letGo}; select undef, undef, undef, 0.02 } sleep 5; print "took 240 MB"`,
+      ],
+      { timeoutMs: 30_000 },
+    );
+    expect(hog).toMatchObject({ exitCode: null, memoryExceeded: true, stdout: "" });
+  }
+  await alive(box);
+});
+
+it("pid 1 keeps its limits and its share of the processor", async () => {
+  const box = await make({});
+  const [prlimit, setpriority, scheduler] = process.arch === "arm64" ? [261, 140, 119] : [302, 141, 144];
+  const { stdout } = await box.exec([
+    "perl",
+    "-e",
+    `my $none = pack "QQ", 3, 3; my $zero = pack "i", 0;
+     for ([${prlimit}, 1, 7, $none, 0], [${setpriority}, 0, 1, 19], [${setpriority}, 2, 0, 19], [${scheduler}, 1, 5, $zero]) {
+       my ($n, @a) = @$_; print syscall($n, @a) < 0 ? $!+0 : "done", " " }
+     print syscall(${setpriority}, 0, 0, 5) == 0 ? "nice" : $!;`,
+  ]);
+  expect(stdout).toBe("1 1 1 1 nice");
+  await alive(box);
+});
+
+it("what the kernel counts for the whole machine or user is not used up by one sandbox", async () => {
+  const box = await make({});
+  const [inotify, ioSetup, semget] = process.arch === "arm64" ? [26, 0, 190] : [294, 206, 64];
+  const { stdout } = await box.exec([
+    "perl",
+    "-e",
+    `my $n = 0; $n++ while $n < 100 && syscall(${inotify}, 0) >= 0; print $n, " ";
+     my $c = pack "Q", 0; print syscall(${ioSetup}, 64, $c) < 0 ? $!+0 : "aio", " ", syscall(${semget}, 0, 32000, 01600) < 0 ? $!+0 : "sem", " ";
+     my @t; while (@t < 500 && open my $f, "+<", "/dev/ptmx") { push @t, $f } print scalar(@t) < 200 ? "few" : "many";`,
+  ]);
+  expect(stdout).toMatch(/^(16|100) 38 28 few$/); // 100: where /proc/sys is read-only
+});
+
+it("a transfer goes on while commands stop every process", async () => {
+  const box = await make({});
+  await box.exec("head -c 30M /dev/zero > big; (while :; do kill -STOP -1; sleep 0.01; done) >/dev/null 2>&1 &");
+  const target = mkdtempSync(join(tmpdir(), "lachesis-stopped-"));
+  try {
+    expect(await box.download("big", join(target, "big"))).toBe(30 << 20);
+  } finally {
+    rmSync(target, { recursive: true });
+  }
 });

@@ -43,18 +43,21 @@ describe("upload and download", () => {
     writeFileSync(join(tree, "sub dir/new\nline/raw"), bytes);
     writeFileSync(join(tree, "run"), "#!/bin/sh\n");
     chmodSync(join(tree, "run"), 0o4755);
-    chmodSync(join(tree, "sub dir"), 0o555);
+    symlinkSync("../run", join(tree, "sub dir/back"));
     symlinkSync("sub dir/new\nline/raw", join(tree, "link"));
+    symlinkSync("../../up", join(tree, "sub dir/up"));
     symlinkSync("/etc/shadow", join(tree, "outside"));
+    chmodSync(join(tree, "sub dir"), 0o555);
     execFileSync("bash", ["-c", 'printf x > "$(printf "%s/in/\\377\\376" "$0")"; mkfifo "$0/in/fifo"', host]);
     expect(await sandbox.upload(tree, "up/loaded")).toBe(300_000 + 10 + 1);
     const { stdout } = await sandbox.exec(
-      "cd up/loaded; stat -c '%a %F %n' * | sort; readlink link outside; cmp link 'sub dir/new\nline/raw' && echo same; ls | od -c | head -2 | grep -c 377",
+      "cd up/loaded; stat -c '%a %F %n' * | sort; find . -type l -printf '%p %l\n' | grep -v new; cmp link 'sub dir/new\nline/raw' && echo same; ls | od -c | head -2 | grep -c 377",
     );
     expect(stdout).toMatch(/755 regular file run/);
     expect(stdout).toMatch(/555 directory sub dir/);
-    expect(stdout).toContain("sub dir/new\nline/raw\n/etc/shadow\nsame\n1\n");
-    expect(stdout).not.toContain("fifo");
+    expect(stdout).toContain("./sub dir/back ../run\n");
+    expect(stdout).toMatch(/same\n1\n$/);
+    expect(stdout).not.toMatch(/fifo|outside|dir\/up/);
     const out = join(host, "out/deep");
     expect(await sandbox.download("up/loaded", out)).toBe(300_011);
     expect(readFileSync(join(out, "sub dir/new\nline/raw")).equals(bytes)).toBe(true);

@@ -9,13 +9,15 @@ export class CappedOutput {
     this.#limit = limit;
   }
 
-  add(chunk: Buffer): void {
+  /** Gives the part that is kept. */
+  add(chunk: Buffer): Buffer {
     const room = this.#limit - this.#bytes;
     const kept = chunk.length > room ? chunk.subarray(0, room) : chunk;
     if (kept.length < chunk.length) this.truncated = true;
-    if (kept.length === 0) return;
+    if (kept.length === 0) return kept;
     this.#chunks.push(kept);
     this.#bytes += kept.length;
+    return kept;
   }
 
   bytes(): Buffer {

@@ -18,9 +18,10 @@ import {
   stat,
   symlink,
 } from "node:fs/promises";
-import { dirname, join, resolve, sep } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { errorMessage, isErrno, LachesisError } from "../../core/index.ts";
 import type { FileStat, WriteOptions } from "../contract.ts";
+import { linkStaysInside } from "../inner-links.ts";
 
 /** A host error as the sandbox room reports it: `sandbox_io` with the errno, or `sandbox_disk_full`. */
 export function fileError(error: unknown, path: string): LachesisError {
@@ -118,7 +119,7 @@ export async function copyTree(from: string, to: string, links: boolean): Promis
     await chmod(to, info.mode & 0o777);
     return info.size;
   }
-  return copyDirectory(await realpath(from), from, to, links);
+  return copyDirectory(from, from, to, links);
 }
 
 async function copyDirectory(root: string, from: string, to: string, links: boolean): Promise<number> {
@@ -135,8 +136,7 @@ async function copyDirectory(root: string, from: string, to: string, links: bool
       bytes += content.length;
     } else if (entry.isSymbolicLink() && links) {
       const text = await readlink(source);
-      const end = resolve(dirname(source), text);
-      if (!text.startsWith(sep) && (end === root || end.startsWith(root + sep))) {
+      if (linkStaysInside(relative(root, source), text)) {
         await rm(target, { force: true });
         await symlink(text, target);
       }

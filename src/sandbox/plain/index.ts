@@ -98,8 +98,8 @@ class PlainSandbox implements Sandbox {
     const { child, marker } = await this.#start(argv, options);
     const listen = (stream: "stdout" | "stderr", output: CappedOutput) =>
       child[stream]?.on("data", (chunk: Buffer) => {
-        output.add(chunk);
-        options.onOutput?.(chunk, stream);
+        const kept = output.add(chunk);
+        if (kept.length > 0) options.onOutput?.(kept, stream);
       });
     listen("stdout", stdout);
     listen("stderr", stderr);

@@ -121,6 +121,7 @@ describe("the plain sandbox", () => {
       await mkdir(join(host, "in/deep"), { recursive: true });
       await writeFile(join(host, "in/deep/x.bin"), Buffer.from([0, 255, 10]));
       await symlink("deep/x.bin", join(host, "in/inside"));
+      await symlink("../../x", join(host, "in/deep/above"));
       await symlink("/etc/passwd", join(host, "in/outside"));
       expect(await sandbox.upload(join(host, "in"), "tree")).toBe(3);
       expect((await sandbox.exec("ls tree")).stdout).toBe("deep\ninside\n");
