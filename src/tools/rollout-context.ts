@@ -25,6 +25,9 @@ export interface RolloutToolsOptions {
   signal?: AbortSignal;
 }
 
+/** One for all: its stack says nothing, and taking one for every rollout is not free. */
+const OVER = new LachesisError("cancelled", "The rollout is over.");
+
 interface State {
   value: unknown;
   dispose: ((value: never) => void | Promise<void>) | undefined;
@@ -120,7 +123,7 @@ export class RolloutTools {
   }
 
   async #close(): Promise<void> {
-    this.#ending.abort(new LachesisError("cancelled", "The rollout is over."));
+    this.#ending.abort(OVER);
     for (const [key, state] of [...this.#states].reverse()) {
       try {
         await (state.dispose as ((value: unknown) => void | Promise<void>) | undefined)?.(state.value);
