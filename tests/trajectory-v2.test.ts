@@ -80,6 +80,47 @@ describe("protocol v2", () => {
     expect((await call("GET", "/v2/runs/a")).json).toMatchObject({ step: 1, counts: { delivered_groups: 2 } });
   });
 
+  it("keeps minimum shares of environments with different group sizes, exactly, in two runs at once", async () => {
+    await api.close();
+    api = await startApi({ port: 0, store: "memory:" });
+    const sizes = [2, 4, 2];
+    const shares = [0.25, 0.5, null];
+    for (const name of ["a", "b"]) {
+      await run(name, { batch_size: name === "a" ? 16 : 8 });
+      await lease(name);
+      for (const [index, size] of sizes.entries()) {
+        const env = { max_token_length: 64, desired_name: "e", weight: index + 1, group_size: size };
+        await post(`/v2/runs/${name}/envs`, { ...env, min_batch_allocation: shares[index] });
+      }
+      // The third environment is much faster than the others.
+      for (const [env, groups] of [16, 12, 60].entries()) {
+        const size = sizes[env]!;
+        const one = {
+          tokens: Array(size).fill([env]),
+          masks: Array(size).fill([env]),
+          scores: Array(size).fill(0),
+          env_id: env,
+        };
+        await post(`/v2/runs/${name}/groups`, Array(groups).fill({ ...one, item_id: name }));
+      }
+    }
+    for (const [name, batchSize] of [
+      ["a", 16],
+      ["b", 8],
+    ] as const) {
+      for (let step = 1; step <= 4; step++) {
+        const { groups } = (await lease(name)).json as {
+          groups: { tokens: number[][]; env_id: number; item_id: string }[];
+        };
+        const share = (env: number) =>
+          groups.filter((one) => one.env_id === env).reduce((sum, one) => sum + one.tokens.length, 0);
+        expect([0, 1, 2].reduce((sum, env) => sum + share(env), 0)).toBe(batchSize);
+        expect([share(0) >= batchSize / 4, share(1) >= batchSize / 2]).toEqual([true, true]);
+        expect(groups.every((one) => one.item_id === name)).toBe(true);
+      }
+    }
+  });
+
   it("waits for a batch, and answers 204 where none comes", async () => {
     await run("a");
     expect((await lease("a", { max_wait_ms: 20 })).status).toBe(204);

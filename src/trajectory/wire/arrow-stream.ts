@@ -128,14 +128,10 @@ class Parts {
   #node = 0;
   #buffer = 0;
 
-  constructor(nodes: Parts["nodes"], buffers: Parts["nodes"], body: Uint8Array) {
+  constructor(nodes: readonly (readonly [number, number])[], buffers: typeof nodes, body: Uint8Array) {
     this.#nodes = nodes;
     this.#buffers = buffers;
     this.#body = body;
-  }
-
-  get nodes(): readonly (readonly [number, number])[] {
-    return this.#nodes;
   }
 
   column({ kind, large, item }: ColumnType): ArrowColumn {
