@@ -10,22 +10,26 @@ export type ItemFilter = (rewards: readonly number[]) => boolean;
 
 type Value = (rewards: readonly number[]) => number | null;
 
-const NAMES: Record<string, Value> = {
-  avg: (rewards) => (rewards.length === 0 ? null : rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length),
-  best: (rewards) => (rewards.length === 0 ? null : Math.max(...rewards)),
-  worst: (rewards) => (rewards.length === 0 ? null : Math.min(...rewards)),
-  solved: (rewards) => rewards.filter(isSolved).length,
-  n: (rewards) => rewards.length,
-};
+const NAMES: ReadonlyMap<string, Value> = new Map<string, Value>(
+  Object.entries({
+    avg: (rewards) => (rewards.length === 0 ? null : rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length),
+    best: (rewards) => (rewards.length === 0 ? null : Math.max(...rewards)),
+    worst: (rewards) => (rewards.length === 0 ? null : Math.min(...rewards)),
+    solved: (rewards) => rewards.filter(isSolved).length,
+    n: (rewards) => rewards.length,
+  } satisfies Record<string, Value>),
+);
 
-const COMPARE: Record<string, (a: number, b: number) => boolean> = {
-  "<": (a, b) => a < b,
-  "<=": (a, b) => a <= b,
-  ">": (a, b) => a > b,
-  ">=": (a, b) => a >= b,
-  "==": (a, b) => a === b,
-  "!=": (a, b) => a !== b,
-};
+const COMPARE: ReadonlyMap<string, (a: number, b: number) => boolean> = new Map(
+  Object.entries({
+    "<": (a, b) => a < b,
+    "<=": (a, b) => a <= b,
+    ">": (a, b) => a > b,
+    ">=": (a, b) => a >= b,
+    "==": (a, b) => a === b,
+    "!=": (a, b) => a !== b,
+  } satisfies Record<string, (a: number, b: number) => boolean>),
+);
 
 export function isSolved(reward: number): boolean {
   return reward >= 1;
@@ -88,7 +92,7 @@ class Parser {
     const first = this.#value();
     const links: { compare: (a: number, b: number) => boolean; value: Value }[] = [];
     for (;;) {
-      const compare = COMPARE[this.#tokens[this.#at]?.text ?? ""];
+      const compare = COMPARE.get(this.#tokens[this.#at]?.text ?? "");
       if (!compare) break;
       this.#at++;
       links.push({ compare, value: this.#value() });
@@ -114,9 +118,9 @@ class Parser {
     const k = /^pass@(\d+)$/.exec(token.text)?.[1];
     if (k !== undefined && Number(k) > 0)
       return (rewards) => passAtK(rewards.length, rewards.filter(isSolved).length, Number(k));
-    const known = NAMES[token.text];
+    const known = NAMES.get(token.text);
     if (known) return known;
-    const nearest = nearestName(token.text, [...Object.keys(NAMES), "pass@1"]);
+    const nearest = nearestName(token.text, [...NAMES.keys(), "pass@1"]);
     throw this.#wrong(token.column, `"${token.text}" is not known${nearest ? `; did you mean ${nearest}?` : ""}`);
   }
 
@@ -140,7 +144,7 @@ class Parser {
   }
 
   #wrong(column: number, what: string): LachesisError {
-    const names = `${Object.keys(NAMES).join(", ")}, pass@K`;
+    const names = `${[...NAMES.keys()].join(", ")}, pass@K`;
     return new LachesisError(
       "config_invalid",
       `--filter "${this.#text}", column ${column}: ${what}. Names: ${names}; comparisons < <= > >= == !=; and, or, not, parentheses.`,

@@ -46,6 +46,8 @@ describe("filter", () => {
     expect(() => parseFilter("avrg > 1")).toThrow(/column 1: "avrg" is not known; did you mean avg\?/);
     expect(() => parseFilter("(avg > 1")).toThrow(/column 9/);
     expect(() => parseFilter("avg > 1 2")).toThrow(/column 9/);
+    for (const name of ["constructor", "toString > 1", "1 valueOf 2"])
+      expect(() => parseFilter(name)).toThrow(/--filter/);
     fc.assert(
       fc.property(fc.string(), (text) => {
         try {
