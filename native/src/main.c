@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/mount.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,7 +18,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -176,6 +176,10 @@ static noreturn void inside(const struct config *config, const int channel[2], i
   struct sources sources;
   struct store store;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail("death with the parent: %m");
+  /* Should the launcher have been killed before that, the end of the input is what tells. */
+  struct pollfd told[2] = {{.fd = channel[1], .events = POLLIN}, {.fd = 0, .events = POLLRDHUP}};
+  while (poll(told, 2, -1) < 0) if (errno != EINTR) fail("wait for the launcher: %m");
+  if (!(told[0].revents & POLLIN)) _exit(0);
   if (read(channel[1], &sources, sizeof sources) != sizeof sources) _exit(0); /* the launcher failed and said so */
   if (unshare(CLONE_FILES) < 0 || write(channel[1], "", 1) != 1) fail("own descriptors: %m");
   close(channel[0]);
@@ -214,9 +218,6 @@ int main(void) {
   int range = geteuid() == 0 && range_is_ours();
   if (geteuid() == 0 && !range && is_real_root()) fail("real root without an unused range of ids");
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) fail("socket pair: %m");
-  /* Should the launcher be killed before the child has asked for its death signal, the child's wait ends all the same. */
-  struct timeval patience = {.tv_sec = 30};
-  if (setsockopt(channel[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0) fail("socket pair: %m");
   unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_FILES | SIGCHLD;
   if (config.network != NET_HOST) flags |= CLONE_NEWNET;
   pid_t child = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);

@@ -127,3 +127,15 @@ it("destroys a sandbox whose pid 1 was stopped from outside", async () => {
   await sandbox.destroy();
   await expect(waiting).rejects.toMatchObject({ code: "sandbox_closed" });
 });
+
+it("a creation that is cancelled at any moment ends at once", async () => {
+  for (let turn = 0; turn < 20; turn++) {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), turn);
+    const made = await createSandbox({ require_sandbox: true, signal: controller.signal }).catch(
+      (error: unknown) => error,
+    );
+    if (made instanceof Error) expect(made).toMatchObject({ code: "cancelled" });
+    else await (made as LocalSandbox).destroy();
+  }
+});
