@@ -99,7 +99,7 @@ export abstract class AgentEnv<
     await super.validate();
     const { missing } = await this.#resolve(0);
     for (const { toolset, tools, reason } of missing) {
-      this.logger.info({ toolset, tools, reason }, "tools are left out because they cannot work here");
+      process.stderr.write(`Left out of toolset ${toolset}: ${tools.join(", ")} (${reason})\n`);
     }
   }
 

@@ -1,7 +1,7 @@
 /** The lines that a finished rollout leaves: the journal's, the transcript's, an evaluation's sample; and back again. */
 
 import { textOf } from "../core/index.ts";
-import type { Outcome, RolloutRecord, SampleLine, TokenSequence, TranscriptLine } from "../evaluation/index.ts";
+import type { Outcome, RolloutRecord, SampleLine, TranscriptLine } from "../evaluation/index.ts";
 import type { MemberEnd, MemberIdentity } from "./member.ts";
 import type { FinishedTrajectory } from "./trajectory.ts";
 
@@ -20,7 +20,7 @@ export function recordOf(
     rollout_id: identity.id,
     member: identity.member,
     seed: identity.seed,
-    outcome: withinLength(trajectory.outcome, trajectory.sequences, maxTokens),
+    outcome: withinLength(trajectory, maxTokens),
     stop_reason: trajectory.stop_reason,
     turns_used: trajectory.turns_used,
     usage: trajectory.usage,
@@ -39,9 +39,14 @@ export function recordOf(
 }
 
 /** A sequence that is longer than what trainers take is never dropped in silence: it is unscored, and counted. */
-function withinLength(outcome: Outcome, sequences: TokenSequence[] | null, maxTokens: number | null): Outcome {
+function withinLength({ outcome, sequences, turns }: FinishedTrajectory, maxTokens: number | null): Outcome {
   if (outcome.kind !== "scored" || maxTokens === null) return outcome;
-  const longest = Math.max(0, ...(sequences ?? []).map(({ tokens }) => tokens.length));
+  const last = turns.at(-1)?.usage;
+  // Servers that give no tokens say how many there were.
+  const lengths = sequences?.map(({ tokens }) => tokens.length) ?? [
+    (last?.prompt_tokens ?? 0) + (last?.completion_tokens ?? 0),
+  ];
+  const longest = Math.max(0, ...lengths);
   return longest > maxTokens ? { kind: "unscored", reason: "too_long" } : outcome;
 }
 

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { LachesisError, noUsage, type ToolSchema, type Usage } from "../../core/index.ts";
-import type { Tokenizer } from "../../tokens/index.ts";
+import { renderConversation, type Tokenizer } from "../../tokens/index.ts";
 import type {
   ChatChoice,
   ChatCompletion,
@@ -129,7 +129,10 @@ export class EmbeddedServer implements TokenServer, ChatServer {
 
   /** Ids of a chat's prompt, rendered with the model's template. Throws `template_error`. */
   chatTokens(request: Pick<ChatRequest, "messages" | "tools" | "tool_choice">): number[] {
-    const text = this.tokenizer.renderChat(request.messages, { tools: toolsOf(request), addGenerationPrompt: true });
+    const text = renderConversation(this.tokenizer, request.messages, {
+      tools: toolsOf(request),
+      addGenerationPrompt: true,
+    });
     return this.tokenizer.encode(text, { addSpecialTokens: false });
   }
 

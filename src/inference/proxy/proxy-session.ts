@@ -13,7 +13,12 @@ import {
   type Usage,
 } from "../../core/index.ts";
 import { getParser } from "../../parsers/index.ts";
-import type { DriftMetrics, ReferenceNode, TrainingSequence } from "../../tokens/index.ts";
+import {
+  type DriftMetrics,
+  type ReferenceNode,
+  renderConversation,
+  type TrainingSequence,
+} from "../../tokens/index.ts";
 import type { ChatCompletion, ChatRequest, ChatServer } from "../contract.ts";
 import type { ChatTokenizer } from "../sessions/index.ts";
 import { renderedSequence, type Session } from "../sessions/index.ts";
@@ -294,7 +299,10 @@ export class ProxySession {
   #rendered(tokenizer: ChatTokenizer | null | undefined, { messages, tools }: Pick<ChatRequest, "messages" | "tools">) {
     if (!tokenizer)
       throw new LachesisError("unsupported", "This session has no tokenizer: its server takes messages, not tokens.");
-    const text = tokenizer.renderChat(messages, { tools: tools?.length ? tools : null, addGenerationPrompt: true });
+    const text = renderConversation(tokenizer, messages, {
+      tools: tools?.length ? tools : null,
+      addGenerationPrompt: true,
+    });
     return { text, ids: tokenizer.encode(text, { addSpecialTokens: false }) };
   }
 }
