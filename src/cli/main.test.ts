@@ -1,5 +1,14 @@
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -233,13 +242,20 @@ describe("lachesis", () => {
     ]);
   });
 
-  it("refuses an old Node before anything is imported", ({ skip }) => {
+  it("refuses an old Node before anything is imported, and hands over where the checkout has its own", ({ skip }) => {
     const old = ["/usr/bin/node", "/usr/local/bin/node"].find((path) =>
       /^v(?:1\d|2[01])\./.test(spawnSync(path, ["--version"], { encoding: "utf8" }).stdout ?? ""),
     );
     if (old === undefined) skip("no Node before 22 is installed here");
-    const { status, stderr } = spawnSync(old!, [join(root, "bin/lachesis.js"), "--help"], { encoding: "utf8" });
+    const alone = mkdtempSync(join(tmpdir(), "old-node-"));
+    mkdirSync(join(alone, "bin"));
+    writeFileSync(join(alone, "package.json"), '{"type": "module"}');
+    copyFileSync(join(root, "bin/lachesis.js"), join(alone, "bin/lachesis.js"));
+    const { status, stderr } = spawnSync(old!, [join(alone, "bin/lachesis.js"), "--help"], { encoding: "utf8" });
+    rmSync(alone, { recursive: true });
     expect(status).toBe(2);
     expect(stderr).toContain("needs Node 22.18 or newer");
+    const own = spawnSync(old!, [join(root, "bin/lachesis.js"), "--help"], { encoding: "utf8" });
+    expect(own.stdout).toContain("lachesis COMMAND");
   });
 });

@@ -116,7 +116,10 @@ export function expireLeases(state: RunState, now: number): number {
 export function formBatches(state: RunState): void {
   const { registration } = state.run;
   if (!registration || registration.batch_size < 1) return;
+  // As in protocol v1: what is formed leaves the queue, so no more is formed before that is handed out, or environments
+  // would work further and further ahead of the trainer.
   let free = [...state.batches.values()].filter((batch) => !batch.lease).length;
+  if (free > 0) return;
   // Groups age while their batch waits: where their age is bounded, a batch is formed when it is asked for.
   const ahead = registration.max_staleness == null ? AHEAD : 1;
   while (free < ahead) {
