@@ -3,7 +3,7 @@
  * process, a full disk, Ctrl-C, a refused key), what was finished stays, and the same command goes on from there.
  */
 import type { ResolvedConfig } from "../config/index.ts";
-import { toLachesisError } from "../core/index.ts";
+import { errorMessage, toLachesisError } from "../core/index.ts";
 import type { EnvClass } from "./base-env.ts";
 import { runAll } from "./engine.ts";
 import type { AgentEnvConfig } from "./fields.ts";
@@ -103,9 +103,14 @@ export function workersOf({ config, servers }: OpenRun): number {
     : config.max_num_workers;
 }
 
+/** Metrics are about the run; a fault in them, or in the environment's own, does not end it. */
 async function logStep({ env, metrics, hub, totals, serverMetrics }: OpenRun): Promise<void> {
   const step = totals.groups;
-  const row = metrics.flush();
-  await env.logMetrics(row);
-  await hub.log(step, row, serverMetrics());
+  try {
+    const row = metrics.flush();
+    await env.logMetrics(row);
+    await hub.log(step, row, serverMetrics());
+  } catch (error) {
+    env.logger.error({ step, error: errorMessage(error) }, "the metrics of this step could not be logged");
+  }
 }

@@ -53,6 +53,11 @@ export async function openRun(identity: RunIdentity, options: OpenRunOptions): P
   const root = options.root ?? "runs";
   const now = options.now ?? new Date();
   const newest = options.resume && options.directory === null ? await newestRun(root, identity) : null;
+  if (options.resume && newest === null && options.directory === null) {
+    process.stderr.write(
+      `--resume: there is no run of ${identity.environment} with this configuration below ${root}; a new one begins.\n`,
+    );
+  }
   const path = resolve(options.directory ?? newest ?? (await freshDirectory(root, identity.environment, now)));
   await mkdir(path, { recursive: true });
   const release = await lockRun(path);

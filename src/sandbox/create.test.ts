@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
-import { probeSandbox } from "./index.ts";
+import { describe, expect, it } from "vitest";
+import { createSandbox, probeSandbox } from "./index.ts";
 
 const index = new URL("./index.ts", import.meta.url).href;
 
@@ -69,4 +69,15 @@ it("loads no backend before the first sandbox", () => {
     "console.log(process.moduleLoadList.filter((name) => name.includes('child_process')).length)",
   );
   expect(stdout).toBe("0\n");
+});
+
+describe("options", () => {
+  it("refuses misspelt ones, and plain processes where isolation is required", async () => {
+    const limits = { memory: 5 } as unknown as { memory_mb: number };
+    await expect(createSandbox({ limits })).rejects.toThrow(/no option memory\. Did you mean memory_mb\?/);
+    await expect(createSandbox({ memory_mb: 5 } as object)).rejects.toThrow(/no option memory_mb/);
+    await expect(createSandbox({ backend: "plain", require_sandbox: true })).rejects.toMatchObject({
+      code: "sandbox_unavailable",
+    });
+  });
 });

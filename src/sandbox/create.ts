@@ -2,11 +2,26 @@
  * Chooses a backend. Isolation is never given up in silence: plain processes come only after everything else failed,
  * with a warning on standard error, and never when `require_sandbox` is set.
  */
-import { LachesisError } from "../core/index.ts";
-import type { Sandbox, SandboxOptions } from "./contract.ts";
+import { LachesisError, nearestName } from "../core/index.ts";
+import type { Sandbox, SandboxLimits, SandboxOptions } from "./contract.ts";
 
 /** The names that `backend` may have. */
 export const SANDBOX_BACKENDS = ["local", "plain"] as const;
+
+const OPTIONS = {
+  backend: true,
+  allow_network: true,
+  env: true,
+  limits: true,
+  require_sandbox: true,
+  image: true,
+  workdir: true,
+  readonly_paths: true,
+  sockets: true,
+  label: true,
+  signal: true,
+} satisfies Record<keyof SandboxOptions, true>;
+const LIMITS = { memory_mb: true, pids: true, disk_mb: true } satisfies Record<keyof SandboxLimits, true>;
 
 /**
  * Makes a sandbox. `backend: "local"` (the default) isolates with Linux namespaces; where the kernel refuses them the
@@ -19,8 +34,16 @@ export const SANDBOX_BACKENDS = ["local", "plain"] as const;
  * await sandbox.destroy();
  */
 export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  checkNames("createSandbox", options, OPTIONS);
+  checkNames("createSandbox: limits", options.limits ?? {}, LIMITS);
   const backend = options.backend ?? "local";
   if (backend === "plain") {
+    if (options.require_sandbox) {
+      throw new LachesisError(
+        "sandbox_unavailable",
+        "The backend plain isolates nothing, and require_sandbox is true.",
+      );
+    }
     return plain(options, "the backend plain was chosen");
   }
   if (backend !== "local") {
@@ -54,6 +77,20 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
       );
     }
     return plain(options, probe.reason);
+  }
+}
+
+/** A misspelt limit would otherwise be no limit. */
+function checkNames(what: string, given: object, known: Record<string, true>): void {
+  const names = Object.keys(known);
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(known, name)) continue;
+    const nearest = nearestName(name, names);
+    const hint = nearest ? ` Did you mean ${nearest}?` : "";
+    throw new LachesisError(
+      "config_invalid",
+      `${what}: there is no option ${name}.${hint} There are ${names.join(", ")}.`,
+    );
   }
 }
 
