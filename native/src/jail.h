@@ -103,6 +103,7 @@ int seccomp_fix_mark(void);
 struct process { pid_t pid; char state; uint32_t tag; };
 int processes_each(int (*visit)(const struct process *process, void *context), void *context); /* all but pid 1 */
 int tree_kill(uint32_t tag);   /* one pass; gives how many still lived */
+int leftovers_kill(int (*runs)(uint32_t));   /* the same for all that belongs to no command that `runs` */
 int processes_freeze(void);    /* stops everything; 0 when all are stopped */
 void processes_thaw(void);
 /* Looks at the memory; kills the largest process while the total is above the limit. Gives ms until the next look. */

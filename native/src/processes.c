@@ -103,6 +103,16 @@ static int kill_tagged(const struct process *process, void *context) {
 
 int tree_kill(uint32_t tag) { return tag == 0 ? 0 : processes_each(kill_tagged, &tag); }
 
+static int kill_leftover(const struct process *process, void *context) {
+  int (*runs)(uint32_t) = *(int (**)(uint32_t))context;
+  uint32_t tag = tag_of(process->pid);
+  if (tag == 0 || runs(tag) || !state_of(process->pid)) return 0;
+  kill(process->pid, SIGKILL);
+  return 1;
+}
+
+int leftovers_kill(int (*runs)(uint32_t)) { return processes_each(kill_leftover, &runs); }
+
 /* ---- stopping everything, for a snapshot ---- */
 
 static pid_t *frozen;

@@ -354,6 +354,11 @@ static int commands_step(void) {
   return due <= now ? 0 : due - now > 60000 ? 60000 : (int)(due - now);
 }
 
+static int command_runs(uint32_t tag) {
+  struct command *c = command_find(tag);
+  return c && !c->reported;
+}
+
 static int memory_step(void) {
   int64_t now = now_ms();
   siginfo_t info;
@@ -365,6 +370,11 @@ static int memory_step(void) {
   if (c) c->flags |= STATUS_MEMORY;
   memory_due = now_ms() + wait;
   memory_due_known = 1;
+  /* What ended commands left behind (a fork bomb in the background) must not keep the next command from starting. A few
+   * passes: what forks while it is killed is met in the next. */
+  if (count + 8 >= (int)cfg->pids) {
+    for (int pass = 0; pass < 32 && leftovers_kill(command_runs) > 0; pass++) {}
+  }
   if (count > (int)cfg->pids * 2) { /* several users inside, each with the limit of its own */
     for (c = commands; c; c = c->next) if (!c->reported) command_kill(c);
   }

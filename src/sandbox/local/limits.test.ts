@@ -28,6 +28,15 @@ it("a fork bomb is stopped by the limit and killed whole at its time-out", async
   expect(await processes(box)).toBe(quiet);
 });
 
+it("a fork bomb that outlives its command does not keep the next ones from forking", async () => {
+  const box = await make({ pids: 128 });
+  await box.exec(":(){ :|:& };:", { timeoutMs: 5000, maxBytes: 10_000 });
+  for (let round = 0; round < 3; round++) {
+    const { stdout } = await box.exec("ls / | wc -l; echo ok", { timeoutMs: 20_000 });
+    expect(stdout).toMatch(/^\d+\nok\n$/);
+  }
+});
+
 it("commands run while a bomb goes on", async () => {
   const box = await make({ pids: 48 });
   await box.exec("(while :; do sleep 0.2 & done) >/dev/null 2>&1 &");
