@@ -6,5 +6,6 @@ export * from "./json.ts";
 export * from "./log.ts";
 export * from "./nearest.ts";
 export * from "./pass-at-k.ts";
+export * from "./process-start.ts";
 export * from "./seeds.ts";
 export * from "./semaphore.ts";

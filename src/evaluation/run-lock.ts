@@ -2,11 +2,10 @@
  * One process per run directory. The lock names its owner's process and when that process started, so a lock whose owner
  * is dead (kill -9, power cut) is taken over, and a process id that was given out again is not mistaken for the owner.
  */
-import { readFileSync } from "node:fs";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { isErrno, isObject, LachesisError } from "../core/index.ts";
+import { isErrno, isObject, LachesisError, processStart } from "../core/index.ts";
 
 interface Owner {
   pid: number;
@@ -18,7 +17,11 @@ interface Owner {
 /** Takes the lock of a run directory and gives the function that returns it. Throws `conflict` while another process lives. */
 export async function lockRun(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, "run.lock");
-  const mine = JSON.stringify({ pid: process.pid, host: hostname(), started: startOf(process.pid) } satisfies Owner);
+  const mine = JSON.stringify({
+    pid: process.pid,
+    host: hostname(),
+    started: processStart(process.pid),
+  } satisfies Owner);
   for (let attempt = 0; attempt < 5; attempt++) {
     if (await createWith(path, mine)) {
       return async () => {
@@ -87,24 +90,9 @@ function isAlive(owner: Owner): boolean {
   } catch (error) {
     if (isErrno(error) && error.code === "ESRCH") return false;
   }
-  const started = startOf(owner.pid);
-  if (started === "dead") return false;
+  const started = processStart(owner.pid);
+  if (started === "gone") return false;
   return started === null || owner.started === null || started === owner.started;
-}
-
-/**
- * Field 22 of /proc/PID/stat, or null where the system does not tell. `dead` for a process that ended and was not yet
- * waited for. The command before the fields may hold spaces and parentheses, so they are counted from its end.
- */
-function startOf(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return state === "Z" || state === "X" ? "dead" : (fields[18] ?? null);
-  } catch {
-    // Not Linux, or the process is gone.
-    return null;
-  }
 }
 
 function inUse(directory: string, owner: Owner | null): LachesisError {

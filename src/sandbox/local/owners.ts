@@ -6,7 +6,7 @@ import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "n
 import { chmod, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isErrno, LachesisError, logger } from "../../core/index.ts";
+import { isErrno, LachesisError, logger, processStart } from "../../core/index.ts";
 
 interface Owner {
   pid: number;
@@ -19,16 +19,6 @@ interface Owner {
 
 /** A directory that is just being made has no owner file yet. */
 const GRACE_MS = 60_000;
-
-function startOf(pid: number): string | null {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? null;
-  } catch (error) {
-    if (isErrno(error) && (error.code === "ENOENT" || error.code === "ESRCH")) return null;
-    throw error;
-  }
-}
 
 let ownStart: string | null = null;
 let bootId: string | null = null;
@@ -57,7 +47,7 @@ function checkedBase(): string {
 
 /** Makes a directory of this process, with its owner file. */
 export function makeOwned(kind: Owner["kind"], label: string | null): string {
-  ownStart ??= startOf(process.pid);
+  ownStart ??= processStart(process.pid);
   bootId ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   const owner: Owner = { pid: process.pid, start: ownStart ?? "", boot_id: bootId, label, kind };
   for (;;) {
@@ -131,7 +121,7 @@ async function isOrphan(path: string, boot: string): Promise<boolean> {
     const owner: unknown = JSON.parse(await readFile(join(path, "owner.json"), "utf8"));
     if (typeof owner !== "object" || owner === null || !("pid" in owner) || typeof owner.pid !== "number") return true;
     if (!("boot_id" in owner) || owner.boot_id !== boot) return true;
-    return !("start" in owner) || startOf(owner.pid) !== owner.start;
+    return !("start" in owner) || processStart(owner.pid) !== owner.start;
   } catch (error) {
     if (!(error instanceof SyntaxError) && !(isErrno(error) && error.code === "ENOENT")) throw error;
     const found = await stat(path).catch(() => null);
