@@ -113,7 +113,11 @@ interface Ending {
   code: number | null;
   signal: NodeJS.Signals | null;
   text: string;
+  hung: boolean;
 }
+
+/** After the end of its input a helper has this long to end; one that does not has lost its child and would wait for ever. */
+const PATIENCE_MS = 20_000;
 
 /** Plays one conversation; gives how the helper ended. */
 function play(binary: string): Promise<Ending> {
@@ -126,13 +130,27 @@ function play(binary: string): Promise<Ending> {
     child.stdout.resume();
     child.stdin.on("error", () => child.stdin.destroy());
     child.once("error", reject);
-    child.once("close", (code, signal) => resolve({ code, signal, text }));
+    let hung = false;
+    let patience: NodeJS.Timeout | undefined;
+    child.once("close", (code, signal) => {
+      clearTimeout(patience);
+      resolve({ code, signal, text, hung });
+    });
     const config = Buffer.from("memory=268435456\0disk=8388608\0pids=32\0socket=/run/s\0");
     if (below(10) === 0) config[below(config.length)] = below(256);
     child.stdin.write(frame("C", 0, config));
     const count = 5 + below(60);
     for (let id = 1; id <= count; id++) child.stdin.write(step(id));
-    setTimeout(() => child.stdin.end(), below(250));
+    const end = () => {
+      child.stdin.end();
+      patience = setTimeout(() => {
+        hung = true;
+        child.kill("SIGKILL");
+      }, PATIENCE_MS);
+    };
+    // Also while the namespaces are still being made.
+    if (below(4) === 0) end();
+    else setTimeout(end, below(250));
   });
 }
 
@@ -156,13 +174,14 @@ try {
   let works = false;
   while (!failed && Date.now() < until) {
     const start = seed;
-    const { code, signal, text } = await play(helper);
+    const { code, signal, text, hung } = await play(helper);
     rounds++;
     works ||= code === 0;
     // 0 at the end of input, 2 for a bad configuration, 3 for a frame that is not of the protocol.
     if (text !== "" || signal !== null || code === null || ![0, 2, 3].includes(code)) {
       failed = true;
-      process.stderr.write(`The helper ended with ${signal ?? code} (seed ${start}):\n${text}\n`);
+      const how = hung ? "did not end with its input" : `ended with ${signal ?? code}`;
+      process.stderr.write(`The helper ${how} (seed ${start}):\n${text}\n`);
     }
   }
   if (!failed && !works) process.stderr.write("No sandbox could be made here, so only the decoders were fuzzed.\n");

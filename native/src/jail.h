@@ -83,7 +83,7 @@ int config_parse(char *text, size_t length, struct config *out, const char **pro
 
 /* ---- the jail ---- */
 
-struct sources { int rootfs, layer, lower[LIST_MAX], readonly[LIST_MAX], namespaces[2]; }; /* detached mounts made by a privileged launcher, or -1 */
+struct sources { int rootfs, layer, lower[LIST_MAX], readonly[LIST_MAX], namespaces[2], death; }; /* detached mounts made by a privileged launcher, or -1; the launcher's own descriptors */
 struct store { int directory; int overlay; int root; }; /* where the changes lie; whether whiteouts mean something there; the tmpfs */
 
 noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2))); /* tells the host, ends the process */

@@ -184,6 +184,7 @@ static noreturn void inside(const struct config *config, const int channel[2], i
   if (unshare(CLONE_FILES) < 0 || write(channel[1], "", 1) != 1) fail("own descriptors: %m");
   close(channel[0]);
   close(channel[1]);
+  close(sources.death);
   for (int i = 0; i < 2; i++) if (sources.namespaces[i] >= 0) close(sources.namespaces[i]);
   setsid();
   write_text("/proc/self/oom_score_adj", "300"); /* should the machine run out of memory, a hog in here goes before the host */
@@ -226,13 +227,17 @@ int main(void) {
   map_ids(child, range, config.inner_id);
   if (range) open_sources(&config, child, &sources);
   if (config.network == NET_USER) open_namespaces(child, &sources);
+  /* The table of descriptors is shared until the child has its own, so the end of a child that dies before that closes
+   * nothing: it has to be watched for. */
+  if ((sources.death = (int)syscall(SYS_pidfd_open, child, 0)) < 0) fail("watch pid 1: %m");
   unsigned char pid[4], taken;
   put32(pid, (uint32_t)child);
   send_all(T_HELLO, pid, sizeof pid);
   if (write(channel[0], &sources, sizeof sources) != sizeof sources) fail("start pid 1: %m");
-  /* The table of descriptors is shared until the child has its own; then the launcher keeps none of it. */
-  if (read(channel[0], &taken, 1) == 1) {
-    int first = 0;
+  struct pollfd answer[2] = {{.fd = channel[0], .events = POLLIN}, {.fd = sources.death, .events = POLLIN}};
+  while (poll(answer, 2, -1) < 0) if (errno != EINTR) fail("wait for pid 1: %m");
+  if (answer[0].revents & POLLIN && read(channel[0], &taken, 1) == 1) {
+    int first = 0; /* the launcher keeps none of what is the child's now */
     if (config.network == NET_USER) for (; first < 2; first++) dup2(sources.namespaces[first], first);
     syscall(SYS_close_range, first, ~0u, 0);
   }

@@ -69,7 +69,11 @@ export class HelperConnection {
     this.#stdin.on("error", () => this.#child.kill("SIGKILL"));
     this.closed = new Promise((resolve) => {
       const ended = (reason: string) => {
-        const error = this.#error ?? new LachesisError("sandbox_died", `The sandbox ended by itself (${reason}).`);
+        const error =
+          this.#error ??
+          (settle
+            ? new LachesisError("sandbox_create", `The sandbox helper ended before the sandbox was ready (${reason}).`)
+            : new LachesisError("sandbox_died", `The sandbox ended by itself (${reason}).`));
         const told =
           this.#closing && !this.#error ? new LachesisError("sandbox_closed", "The sandbox was destroyed.") : error;
         this.#error = told;

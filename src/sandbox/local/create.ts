@@ -15,6 +15,9 @@ import { LocalSandbox } from "./sandbox.ts";
 import { configPayload, type LocalSettings, localSettings } from "./settings.ts";
 import { ForwardedSocket } from "./sockets.ts";
 
+/** A path that the host does not answer for (a dead network file system) would be waited for without end. */
+const READY_MS = 60_000;
+
 /** More than the cores can do at once only makes each of them slower. */
 const gate = new Semaphore(Math.max(2, availableParallelism()));
 
@@ -60,6 +63,13 @@ async function make(
         new LachesisError("cancelled", "Cancelled while the sandbox was made.", { cause: signal?.reason }),
       );
     signal?.addEventListener("abort", onAbort, { once: true });
+    const late = setTimeout(
+      () =>
+        connection.abandon(
+          new LachesisError("sandbox_create", `The sandbox was not ready after ${READY_MS / 1000} seconds.`),
+        ),
+      READY_MS,
+    );
     const sandbox = new LocalSandbox({
       id: basename(owned),
       connection,
@@ -78,6 +88,7 @@ async function make(
       await sandbox.closed;
       throw error;
     } finally {
+      clearTimeout(late);
       signal?.removeEventListener("abort", onAbort);
     }
     return sandbox;

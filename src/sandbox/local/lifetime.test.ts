@@ -15,7 +15,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSandbox } from "../index.ts";
+import { helperProgram } from "./helper.ts";
 import { baseDirectory, reap } from "./owners.ts";
+import { FrameDecoder, frame, T } from "./protocol.ts";
 import type { LocalSandbox } from "./sandbox.ts";
 
 let temporary: string;
@@ -137,5 +139,27 @@ it("a creation that is cancelled at any moment ends at once", async () => {
     );
     if (made instanceof Error) expect(made).toMatchObject({ code: "cancelled" });
     else await (made as LocalSandbox).destroy();
+  }
+});
+
+it("a helper whose input ends, or whose pid 1 is killed, while it makes the sandbox ends with an error", async () => {
+  const program = helperProgram();
+  if (program.path === null) throw new Error(program.reason);
+  for (let turn = 0; turn < 24; turn++) {
+    const helper = spawn(program.path, [], { stdio: ["pipe", "pipe", "ignore"], env: {} });
+    helper.stdin.on("error", () => helper.stdin.destroy());
+    helper.stdin.write(frame(T.config, 0, Buffer.from("pids=16\0")));
+    const ended = new Promise((resolve) => helper.once("close", resolve));
+    if (turn % 2 === 0) {
+      helper.stdout.resume();
+      setTimeout(() => helper.stdin.end(), turn / 2);
+      await ended;
+    } else {
+      const decoder = new FrameDecoder((type, _, payload) => {
+        if (type === T.hello) process.kill(payload.readUInt32LE(0), "SIGKILL");
+      });
+      helper.stdout.on("data", (chunk: Buffer) => decoder.push(chunk));
+      expect(await ended).toBe(1);
+    }
   }
 });

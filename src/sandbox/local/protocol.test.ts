@@ -125,5 +125,5 @@ it("survives a helper that sends random frames, and one that can't be started", 
     await ended.catch((error: unknown) => expect(error).toHaveProperty("code"));
   }
   const missing = new HelperConnection(join(directory, "missing"), Buffer.from("x=1\0"));
-  await expect(missing.ready).rejects.toMatchObject({ code: "sandbox_died" });
+  await expect(missing.ready).rejects.toMatchObject({ code: "sandbox_create" });
 });
