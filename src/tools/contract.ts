@@ -49,6 +49,8 @@ export interface Tool {
    * after it, even when the calls of a turn are started together. Calls that are not exclusive run side by side.
    */
   readonly exclusive?: boolean;
+  /** The result of a call that could not be run, where it has a shape of its own; default `{ error }`. */
+  refused?(error: string): object;
   /** Calls are checked and coerced before this is called. Throwing gives the model an error and counts as a tool error. */
   execute(args: Record<string, unknown>, context: ToolCallContext): Promise<string | object> | string | object;
 }
@@ -61,6 +63,7 @@ export interface ToolDefinition<Schema extends z.ZodObject> {
   maxResultChars?: number | null;
   requiresEnv?: readonly string[];
   exclusive?: boolean;
+  refused?: Tool["refused"];
   unavailable?: Tool["unavailable"];
   execute(args: z.infer<Schema>, context: ToolCallContext): Promise<string | object> | string | object;
 }

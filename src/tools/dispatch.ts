@@ -15,6 +15,7 @@ import { prepareArguments } from "./arguments.ts";
 import { CallOrder } from "./call-order.ts";
 import type { Tool } from "./contract.ts";
 import { endsRollout } from "./fatal.ts";
+import { withNotices } from "./notices.ts";
 import { withoutSecrets } from "./redaction.ts";
 import type { ResultBudget, SizedResult } from "./result-budget.ts";
 import type { RolloutTools } from "./rollout-context.ts";
@@ -112,9 +113,9 @@ export function createToolHandler(options: ToolHandlerOptions): ToolHandler {
       ...(fatal ? { fatal } : {}),
       timing: { name, ms: performance.now() - started, result_chars: content.length, sent_chars: content.length },
     });
-    const refuse = (error: string, fatal?: LachesisError) => answer(JSON.stringify({ error }), error, fatal);
-
     const tool = byName.get(name);
+    const refuse = (error: string, fatal?: LachesisError) =>
+      answer(JSON.stringify(tool?.refused?.(error) ?? { error }), error, fatal);
     if (!tool) {
       const names = [...byName.keys()].sort().join(", ");
       return refuse(NEVER_HERE.get(name) ?? `Unknown tool '${name}'. Available tools: [${names}]`);
@@ -135,8 +136,9 @@ export function createToolHandler(options: ToolHandlerOptions): ToolHandler {
     }
     if (context.fatal) return refuse(`The sandbox is gone: ${context.fatal.message}`, context.fatal);
 
-    const text = typeof result === "string" ? result : (JSON.stringify(result) ?? "null");
     const error = toolError(result);
+    result = withNotices(result, context);
+    const text = typeof result === "string" ? result : (JSON.stringify(result) ?? "null");
     try {
       const fitted = budget ? await budget.fit({ tool, callId: call.id, text, result }, context) : null;
       const outcome = answer(fitted?.content ?? text, error);

@@ -31,29 +31,40 @@ export const processTool = defineTool({
     "log: output by line (offset, limit). wait: block until it ends or the timeout passes. kill: end it and everything it started. " +
     "write: send raw text to its input. submit: send text and Enter. close: end its input.",
   parameters,
-  execute: (args, context) => {
+  execute: async (args, context) => {
     const table = processesOf(context);
     if (args.action === "list") return { processes: table.all.map(summary) };
     if (!args.session_id) return { error: `session_id is required for the action '${args.action}'` };
     const entry = table.find(args.session_id);
     if (!entry) return notFound(table, args.session_id);
-    switch (args.action) {
-      case "poll":
-        return poll(entry);
-      case "log":
-        return log(entry, args);
-      case "wait":
-        return wait(entry, args, context);
-      case "kill":
-        return kill(entry);
-      case "write":
-      case "submit":
-        return write(entry, args);
-      case "close":
-        return close(entry);
-    }
+    const result = await act(entry, { ...args, action: args.action }, context);
+    // What the model is told here, or brought about itself, need not come as a notice, too.
+    if ("exit_code" in result || args.action === "kill") entry.notifyOnComplete = false;
+    return result;
   },
 });
+
+async function act(
+  entry: BackgroundProcess,
+  args: Arguments & { action: Exclude<Arguments["action"], "list"> },
+  context: ToolCallContext,
+): Promise<object> {
+  switch (args.action) {
+    case "poll":
+      return poll(entry);
+    case "log":
+      return log(entry, args);
+    case "wait":
+      return wait(entry, args, context);
+    case "kill":
+      return kill(entry);
+    case "write":
+    case "submit":
+      return write(entry, args);
+    case "close":
+      return close(entry);
+  }
+}
 
 function notFound(table: ProcessTable, id: string) {
   const known = table.all.map((entry) => entry.id).join(", ");

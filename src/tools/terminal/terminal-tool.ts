@@ -25,6 +25,14 @@ const parameters = z.object({
     .optional()
     .describe("Directory for this command only. Default: where the last command left the shell."),
   pty: z.boolean().default(false).describe("Run on a pseudo-terminal, for programs that ask for one."),
+  notify_on_complete: z
+    .boolean()
+    .default(false)
+    .describe("background: when it ends, a later tool result tells you so under notifications."),
+  watch_patterns: z
+    .array(z.string().min(1))
+    .optional()
+    .describe("background: lines of its output that hold one of these texts come under notifications, too."),
 });
 
 type Arguments = z.infer<typeof parameters>;
@@ -34,6 +42,8 @@ export interface TerminalResult {
   /** 124 time-out, 126 no such directory, 130 cancelled, 137 killed, −1 not started. */
   exit_code: number;
   error: string | null;
+  /** Only where nothing was run. */
+  status?: "error";
   exit_code_meaning?: string;
   note?: string;
 }
@@ -48,6 +58,7 @@ export const terminalTool = defineTool({
     "command to the next. stdout and stderr come back together, in order, with the exit code. Long output is cut in the middle " +
     "and kept in a file. With background=true the command is started and its session_id returned, for the process tool.",
   parameters,
+  refused: failed,
   execute: async (args, context) => {
     if (args.command.includes("\0")) return failed("The command holds a NUL character, which no shell can take.");
     const sandbox = await context.sandbox();
@@ -56,11 +67,13 @@ export const terminalTool = defineTool({
   },
 });
 
-const failed = (error: string): TerminalResult => ({ output: "", exit_code: -1, error });
+function failed(error: string): TerminalResult {
+  return { output: "", exit_code: -1, error, status: "error" };
+}
 
 async function foreground(
   sandbox: Sandbox,
-  { command, timeout, pty }: Arguments,
+  { command, timeout, pty, notify_on_complete, watch_patterns }: Arguments,
   workdir: string | undefined,
   context: ToolCallContext,
 ): Promise<TerminalResult> {
@@ -77,13 +90,20 @@ async function foreground(
   const killed = exitCode === null && !result.timedOut && !result.cancelled;
   const code = result.timedOut ? 124 : result.cancelled ? 130 : (exitCode ?? 137);
   const meaning = exitCodeMeaning(command, code);
+  const notes = [
+    ...(timeout !== undefined && timeout > longest
+      ? [`The time-out was ${longest}s, the longest that is allowed.`]
+      : []),
+    ...(notify_on_complete || watch_patterns !== undefined
+      ? ["notify_on_complete and watch_patterns mean something with background=true only."]
+      : []),
+  ];
   return {
     output: await shown(result, seconds, sandbox, context),
     exit_code: code,
     error: killed ? "The shell was killed by a signal (it may have run out of memory, or killed itself)." : null,
     ...(meaning !== null && { exit_code_meaning: meaning }),
-    ...(timeout !== undefined &&
-      timeout > longest && { note: `The time-out was ${longest}s, the longest that is allowed.` }),
+    ...(notes.length > 0 && { note: notes.join(" ") }),
   };
 }
 
@@ -131,19 +151,31 @@ async function keep(text: string, sandbox: Sandbox, context: ToolCallContext): P
 
 async function background(
   sandbox: Sandbox,
-  { command, pty }: Arguments,
+  { command, pty, notify_on_complete, watch_patterns = [] }: Arguments,
   workdir: string | undefined,
   context: ToolCallContext,
 ): Promise<object> {
   if (workdir !== undefined && (await sandbox.stat(workdir))?.type !== "directory") {
     return { output: `cd: ${workdir}: No such file or directory`, exit_code: 126, error: null };
   }
-  const entry = await processesOf(context).start(sandbox, command, { workdir, pty, signal: context.signal });
+  const watched = notify_on_complete ? [] : watch_patterns;
+  const entry = await processesOf(context).start(sandbox, command, {
+    workdir,
+    pty,
+    signal: context.signal,
+    notifyOnComplete: notify_on_complete,
+    watchPatterns: watched,
+  });
   return {
     output: "Background process started",
     session_id: entry.id,
     pid: entry.process.pid,
     exit_code: 0,
     error: null,
+    ...(notify_on_complete && { notify_on_complete }),
+    ...(watched.length > 0 && { watch_patterns: watched }),
+    ...(watched.length < watch_patterns.length && {
+      watch_patterns_ignored: "notify_on_complete is set; only one of the two is kept, to not tell everything twice",
+    }),
   };
 }

@@ -211,6 +211,57 @@ describe.each(BACKENDS)("terminal on $backend", ({ create }) => {
     expect(await run("sleep 1", { background: true, workdir: "/no/such" })).toMatchObject({ exit_code: 126 });
   });
 
+  it("tells with a later result that a background process ended or wrote what was waited for", async () => {
+    const { run, call } = shell();
+    const told = async (type: string) => {
+      for (let round = 0; round < 200; round++) {
+        const { notifications } = await call<{ notifications?: object[] }>("terminal", { command: "sleep 0.05" });
+        if (notifications) return notifications.filter((notice) => (notice as { type: string }).type === type);
+      }
+      return [];
+    };
+    const job = await run("read line; echo built; exit 3", { background: true, notify_on_complete: true });
+    expect(job).toMatchObject({ exit_code: 0, notify_on_complete: true });
+    const { session_id } = job as unknown as { session_id: string };
+    expect(await run("true")).not.toHaveProperty("notifications");
+    await call("process", { action: "submit", session_id, data: "go" });
+    expect(await told("completion")).toEqual([
+      { type: "completion", session_id, command: expect.stringContaining("built"), exit_code: 3, output: "built\n" },
+    ]);
+    expect(await run("true")).not.toHaveProperty("notifications");
+
+    const server = await run("echo booting; echo listening on 80; sleep 100", {
+      background: true,
+      watch_patterns: "listening",
+    });
+    expect(server).toMatchObject({ watch_patterns: ["listening"] });
+    expect(await told("watch_match")).toMatchObject([{ pattern: "listening", output: "listening on 80" }]);
+
+    const both = { background: true, notify_on_complete: true, watch_patterns: ["a"] };
+    const quick = await run("echo a", both);
+    expect(quick).toHaveProperty("watch_patterns_ignored");
+    // What the process tool said already does not come again.
+    const { session_id: id } = quick as unknown as { session_id: string };
+    expect(await call("process", { action: "wait", session_id: id })).not.toHaveProperty("notifications");
+    expect(await run("true")).not.toHaveProperty("notifications");
+    expect(await run("true", { notify_on_complete: true })).toMatchObject({
+      note: expect.stringContaining("background"),
+    });
+  });
+
+  it("answers a call that cannot be run in the shape of every other", async () => {
+    const { call } = shell();
+    for (const command of [null, ["ls"], { a: 1 }]) {
+      expect(await call("terminal", { command })).toEqual({
+        output: "",
+        exit_code: -1,
+        error: expect.stringContaining("command"),
+        status: "error",
+      });
+    }
+    expect(await call("terminal", { command: "a\0b" })).toMatchObject({ exit_code: -1, status: "error" });
+  });
+
   it("kills a background process with all that it started, and ends its input", async () => {
     const { run, call } = shell();
     const tree = (await run("(trap '' TERM; sleep 1234) & echo $!; sleep 1234", { background: true })) as unknown as {
