@@ -6,16 +6,7 @@
  */
 import { type ChatMessage, isObject, type ToolCall } from "../core/index.ts";
 import type { ChatRequest, SamplingParams } from "./contract.ts";
-
-/** What differs between servers of the same protocol; learnt from the host and from what they refuse. */
-export interface WireHabits {
-  /** api.openai.com itself: its names for limits and reasoning. */
-  isOpenAI: boolean;
-  /** `max_tokens` is called `max_completion_tokens`. */
-  maxCompletionTokens: boolean;
-  /** Reasoning in the history is refused. */
-  refusesReasoning: boolean;
-}
+import type { WireHabits } from "./wire-habits.ts";
 
 const STRICT_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
@@ -32,7 +23,7 @@ export function chatBody(request: ChatRequest, parts: ChatBodyParts): Record<str
   const body: Record<string, unknown> = {
     model: parts.model,
     messages: request.messages.map((message) => wireMessage(message, habits)),
-    ...samplingFields(request),
+    ...samplingFields(request, habits),
   };
   if (request.tools !== undefined && request.tools.length > 0) {
     body.tools = request.tools;
@@ -47,13 +38,16 @@ export function chatBody(request: ChatRequest, parts: ChatBodyParts): Record<str
   return body;
 }
 
-/** The sampling parameters that are set; `n` only where more than one choice is wanted. */
-export function samplingFields(params: SamplingParams): Record<string, unknown> {
+/** The sampling parameters that are set and taken; `n` only where more than one choice is wanted. */
+export function samplingFields(params: SamplingParams, habits?: WireHabits): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const name of ["temperature", "top_p", "top_k", "min_p", "max_tokens", "stop", "seed"] as const) {
     if (params[name] !== undefined && params[name] !== null) fields[name] = params[name];
   }
   if (params.n !== undefined && params.n > 1) fields.n = params.n;
+  if (habits?.refusesSeed) delete fields.seed;
+  if (habits?.refusesTemperature) delete fields.temperature;
+  if (habits?.refusesN) delete fields.n;
   return fields;
 }
 
@@ -62,18 +56,26 @@ function wireMessage(message: ChatMessage, habits: WireHabits): ChatMessage {
   const dropsReasoning =
     habits.refusesReasoning && (message.reasoning_content !== undefined || message.reasoning_details !== undefined);
   const callsAreFine = calls === undefined || (calls.length > 0 && calls.every((call) => strictCall(call) === call));
-  const contentIsFine = message.content !== null || (calls !== undefined && calls.length > 0);
-  const nameIsFine = message.name === undefined || STRICT_NAME.test(message.name);
+  const hasCalls = calls !== undefined && calls.length > 0;
+  const content = hasCalls ? contentBesideCalls(message.content, habits) : (message.content ?? "");
+  const contentIsFine = content === message.content;
+  const dropsName = habits.refusesToolNames && message.role === "tool";
+  const nameIsFine = message.name === undefined || (STRICT_NAME.test(message.name) && !dropsName);
   if (!dropsReasoning && callsAreFine && contentIsFine && nameIsFine) return message;
 
-  const { tool_calls: _calls, ...copy } = message;
+  const { tool_calls: _calls, ...copy } = { ...message, content };
   if (dropsReasoning) {
     delete copy.reasoning_content;
     delete copy.reasoning_details;
   }
-  if (copy.name !== undefined) copy.name = strictName(copy.name);
-  if (calls === undefined || calls.length === 0) return { ...copy, content: copy.content ?? "" };
-  return { ...copy, tool_calls: calls.map(strictCall) };
+  if (dropsName) delete copy.name;
+  else if (copy.name !== undefined) copy.name = strictName(copy.name);
+  return hasCalls ? { ...copy, tool_calls: calls.map(strictCall) } : copy;
+}
+
+function contentBesideCalls(content: ChatMessage["content"], { emptyContent }: WireHabits): ChatMessage["content"] {
+  if (content === null && emptyContent === "text") return "";
+  return content === "" && emptyContent === "null" ? null : content;
 }
 
 /**

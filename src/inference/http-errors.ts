@@ -27,11 +27,12 @@ export function isFatalToRun(error: unknown): boolean {
 
 /** The error for an answer whose status is not 2xx, or whose body says that it is an error. */
 export function refusal(answer: HttpAnswer, facts: RequestFacts, now: Date): LachesisError {
-  const { message, code, status } = whatItSays(answer);
+  const { message, code, param, status } = whatItSays(answer);
   const verdict = classify(status, message, code);
   const quoted = redacted(message).slice(0, MAX_QUOTED_CHARS);
   const details: Record<string, unknown> = { status };
   if (code !== null) details.server_code = code;
+  if (param !== null) details.param = param;
   if (verdict === "rate_limited" || verdict === "server_error") {
     const wait = retryAfterMs(answer.headers, now);
     if (wait !== null) details.retryAfterMs = wait;
@@ -48,8 +49,8 @@ export function refusal(answer: HttpAnswer, facts: RequestFacts, now: Date): Lac
 function classify(status: number, message: string, code: string | null): ErrorCode {
   if (code === "insufficient_quota" || status === 402) return "auth";
   if (status === 429) return "rate_limited";
-  // Some servers report an overflow as 413, 422 or 500.
-  if (status < 501 && isContextOverflow(message, code)) return "context_overflow";
+  // Some servers report an overflow as 422 or 500. A body that is too large is a conversation that is too long.
+  if (status === 413 || (status < 501 && isContextOverflow(message, code))) return "context_overflow";
   if (isContentFilter(message, code, status)) return "content_filter";
   if (status === 401 || status === 403 || /api[_ ]key not valid|incorrect api key|invalid api key/i.test(message)) {
     return "auth";
@@ -86,8 +87,14 @@ function advice(code: ErrorCode, status: number, facts: RequestFacts): string {
 }
 
 /** The message, code and status of every error body in use: OpenAI, Anthropic, vLLM, FastAPI, OpenRouter, plain text. */
-function whatItSays(answer: HttpAnswer): { message: string; code: string | null; status: number } {
-  const plain = { message: answer.body.trim() || "(no text)", code: null, status: answer.status };
+function whatItSays(answer: HttpAnswer): {
+  message: string;
+  code: string | null;
+  /** The field that it names as wrong. */
+  param: string | null;
+  status: number;
+} {
+  const plain = { message: answer.body.trim() || "(no text)", code: null, param: null, status: answer.status };
   const body = parsed(answer.body);
   if (!isObject(body)) return plain;
   const error = isObject(body.error) ? body.error : body;
@@ -99,6 +106,7 @@ function whatItSays(answer: HttpAnswer): { message: string; code: string | null;
   return {
     message: [message ?? plain.message, raw].filter((text) => text !== null).join(" "),
     code: typeof code === "string" ? code : null,
+    param: typeof error.param === "string" ? error.param : null,
     status: answer.status < 300 ? statusInside(error.code) : answer.status,
   };
 }

@@ -1,16 +1,17 @@
 /**
  * Client of an OpenAI-compatible server: chats with tools and plain completions. What a server refuses by name
- * (`max_tokens`, reasoning in the history) is learnt once, and the request is sent again in its words.
+ * (`max_tokens`, `seed`, reasoning in the history) is learnt once, and the request is sent again in its words.
  */
 import { isObject, LachesisError } from "../core/index.ts";
 import { chatChoices } from "./chat-answer.ts";
-import { chatBody, samplingFields, type WireHabits } from "./chat-body.ts";
+import { chatBody, samplingFields } from "./chat-body.ts";
 import type { Attempt, ChatAnswer, ClientServices, CompletionAnswer, InferenceClient } from "./client.ts";
 import type { ChatRequest, CompletionRequest } from "./contract.ts";
 import { JsonEndpoint } from "./json-endpoint.ts";
 import { reasoningFields } from "./reasoning-options.ts";
 import type { ServerConfig } from "./server-config.ts";
 import { usageOf } from "./usage.ts";
+import { learnt, NO_HABITS, type WireHabits } from "./wire-habits.ts";
 
 /** Hosts that refuse messages with fields they do not know. */
 const STRICT_HOSTS = new Set(["api.openai.com", "api.mistral.ai", "api.groq.com", "api.cerebras.ai"]);
@@ -19,7 +20,7 @@ export class OpenAIClient implements InferenceClient {
   readonly endpoint: JsonEndpoint;
   readonly #config: ServerConfig;
   readonly #services: ClientServices;
-  readonly #habits: WireHabits;
+  #habits: WireHabits;
   readonly #reasoning: Record<string, unknown>;
 
   constructor(config: ServerConfig, services: ClientServices) {
@@ -28,12 +29,24 @@ export class OpenAIClient implements InferenceClient {
     this.endpoint = new JsonEndpoint(config, services);
     const { hostname } = this.endpoint.url;
     const isOpenAI = hostname === "api.openai.com";
-    this.#habits = { isOpenAI, maxCompletionTokens: isOpenAI, refusesReasoning: STRICT_HOSTS.has(hostname) };
+    this.#habits = {
+      ...NO_HABITS,
+      isOpenAI,
+      maxCompletionTokens: isOpenAI,
+      refusesReasoning: STRICT_HOSTS.has(hostname),
+    };
     this.#reasoning = reasoningFields(services.reasoning, isOpenAI);
   }
 
   async chat(request: ChatRequest, attempt: Attempt): Promise<ChatAnswer> {
-    const raw = await this.#postChat(request, attempt);
+    const bodyWith = (habits: WireHabits) =>
+      chatBody(request, {
+        model: this.#config.model_name,
+        habits,
+        reasoning: this.#reasoning,
+        extraBody: this.#config.extra_body,
+      });
+    const raw = await this.#post("chat/completions", request, bodyWith, attempt);
     const model = typeof raw.model === "string" ? raw.model : this.#config.model_name;
     return {
       id: typeof raw.id === "string" ? raw.id : "",
@@ -44,14 +57,14 @@ export class OpenAIClient implements InferenceClient {
   }
 
   async completion(request: CompletionRequest, attempt: Attempt): Promise<CompletionAnswer> {
-    const body = {
+    const bodyWith = (habits: WireHabits) => ({
       model: this.#config.model_name,
       prompt: request.prompt,
-      ...samplingFields(request),
+      ...samplingFields(request, habits),
       ...this.#config.extra_body,
       ...request.extra_body,
-    };
-    const raw = await this.endpoint.post("completions", body, attempt);
+    });
+    const raw = await this.#post("completions", request, bodyWith, attempt);
     if (!Array.isArray(raw.choices) || raw.choices.length === 0) {
       throw new LachesisError("empty_response", `${this.endpoint.name} answered without choices.`);
     }
@@ -73,37 +86,51 @@ export class OpenAIClient implements InferenceClient {
     return this.endpoint.close();
   }
 
-  async #postChat(request: ChatRequest, attempt: Attempt): Promise<Record<string, unknown>> {
-    const sent = { ...this.#habits };
-    const send = () => this.endpoint.post("chat/completions", this.#body(request), attempt);
-    try {
-      return await send();
-    } catch (error) {
-      if (!this.#learnFrom(error, sent)) throw error;
-      return await send();
+  /** Sends the request, again in other words as long as the refusal names what can be said otherwise. */
+  async #post(
+    path: string,
+    request: ChatRequest | CompletionRequest,
+    bodyWith: (habits: WireHabits) => Record<string, unknown>,
+    attempt: Attempt,
+  ): Promise<Record<string, unknown>> {
+    let habits = this.#habits;
+    for (;;) {
+      try {
+        const answer = await this.endpoint.post(path, bodyWith(habits), attempt);
+        this.#keep(habits);
+        return answer;
+      } catch (error) {
+        const next = learnt(error, request, habits);
+        if (next === null) throw error;
+        habits = next;
+      }
     }
   }
 
-  #body(request: ChatRequest): Record<string, unknown> {
-    return chatBody(request, {
-      model: this.#config.model_name,
-      habits: this.#habits,
-      reasoning: this.#reasoning,
-      extraBody: this.#config.extra_body,
-    });
-  }
-
-  /** True when the refusal named a field that can be said differently than it was `sent`. */
-  #learnFrom(error: unknown, sent: WireHabits): boolean {
-    if (!(error instanceof LachesisError) || error.code !== "bad_request") return false;
-    if (!sent.maxCompletionTokens && /max_completion_tokens/.test(error.message)) {
-      this.#habits.maxCompletionTokens = true;
-      return true;
+  /** Only what made a request succeed is remembered; several requests may have learnt different things meanwhile. */
+  #keep(habits: WireHabits): void {
+    if (habits === this.#habits) return;
+    const known = this.#habits;
+    const merged: WireHabits = {
+      isOpenAI: known.isOpenAI,
+      maxCompletionTokens: known.maxCompletionTokens || habits.maxCompletionTokens,
+      refusesReasoning: known.refusesReasoning || habits.refusesReasoning,
+      refusesSeed: known.refusesSeed || habits.refusesSeed,
+      refusesTemperature: known.refusesTemperature || habits.refusesTemperature,
+      refusesN: known.refusesN || habits.refusesN,
+      refusesToolNames: known.refusesToolNames || habits.refusesToolNames,
+      emptyContent: habits.emptyContent === "as it is" ? known.emptyContent : habits.emptyContent,
+    };
+    const news = [
+      ...(merged.refusesSeed && !known.refusesSeed ? ["seed: its answers cannot be repeated"] : []),
+      ...(merged.refusesTemperature && !known.refusesTemperature ? ["temperature: it samples with its own"] : []),
+    ];
+    if (news.length > 0) {
+      this.#services.logger.warn(
+        { server: this.endpoint.name },
+        `${this.endpoint.name} takes no ${news.join("; no ")}`,
+      );
     }
-    if (!sent.refusesReasoning && /reasoning_(content|details)/.test(error.message)) {
-      this.#habits.refusesReasoning = true;
-      return true;
-    }
-    return false;
+    this.#habits = merged;
   }
 }
