@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const CLI = path("../../src/cli/main.fixture.ts");
 const MADE = path("environments/made-env.ts");
-const MODEL = path("../../models/tiny");
+export const MODEL = path("../../models/tiny");
 
 export interface Group {
   group_id?: string;
@@ -34,10 +34,10 @@ export async function ended(child: ChildProcess, signal: NodeJS.Signals): Promis
   return code;
 }
 
-function start(args: string[]): ChildProcess {
-  const child = spawn(process.execPath, args, {
+function start(args: string[], command = process.execPath, env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn(command, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NODE_NO_WARNINGS: "1" },
+    env: { ...process.env, NODE_NO_WARNINGS: "1", ...env },
   });
   live.add(child);
   child.once("exit", () => live.delete(child));
@@ -51,13 +51,29 @@ export interface Api {
 
 /** `lachesis api`; a port of 0 takes a free one. */
 export async function startApi(store: string, port = 0): Promise<Api> {
-  const child = start([CLI, "api", "--port", String(port), "--store", store]);
+  return listening(start([CLI, "api", "--port", String(port), "--store", store]));
+}
+
+/** `lachesis model serve` with the embedded model that solves about half of its tasks. */
+export async function startModel(): Promise<Api> {
+  return listening(start([CLI, "model", "serve", "--port", "0", "--model", `${MODEL}/half-trained`]));
+}
+
+async function listening(child: ChildProcess): Promise<Api> {
   child.stderr!.resume();
   for await (const line of createInterface({ input: child.stdout! })) {
     child.stdout!.resume();
     return { url: JSON.parse(line).listening, child };
   }
-  throw new Error("The API ended before it listened.");
+  throw new Error("The server ended before it listened.");
+}
+
+/** A Python program, and everything that it says. */
+export function startPython(python: string, args: string[], env: NodeJS.ProcessEnv = {}) {
+  const child = start(args, python, { HF_HUB_OFFLINE: "1", WANDB_MODE: "offline", PYTHONUNBUFFERED: "1", ...env });
+  let output = "";
+  for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (chunk) => (output += chunk));
+  return { child, output: () => output, exit: once(child, "close").then(([code]) => code as number | null) };
 }
 
 export interface Environment {
