@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,6 +73,47 @@ describe.runIf(process.platform === "linux")("a demo's programs", () => {
     await expect(children.run("worse", program("process.exit(4)"), () => {})).rejects.toThrow(/worse ended with 4/);
     const never = children.start("never", program("process.exit(0)"), { listens: true });
     await expect(never).rejects.toThrow(/never ended with 0/);
+  });
+});
+
+describe.runIf(process.platform === "linux")("a demo that is killed", () => {
+  const here = (file: string) => JSON.stringify(new URL(file, import.meta.url).href);
+  const demo = (then: string) => `
+    const { ChildProcesses } = await import(${here("./child-processes.ts")});
+    const children = new ChildProcesses(${JSON.stringify(logs)});
+    const address = await children.start("server", ${JSON.stringify(server)}, { listens: true });
+    console.log(address.slice(5));
+    ${then}`;
+
+  it("leaves nothing of what it started", async () => {
+    const killed = spawn(process.execPath, ["--input-type=module", "-e", demo("setInterval(() => {}, 1000)")]);
+    const [line] = (await once(killed.stdout, "data")) as [Buffer];
+    const pids = String(line).trim().split(":").map(Number);
+    expect(pids.length === 2 && pids.every(lives)).toBe(true);
+    killed.kill("SIGKILL");
+    expect(await gone(pids)).toBe(true);
+  });
+
+  it("by npm's end alone is told to stop", async () => {
+    const script = `
+      const { whenNpmEnds } = await import(${here("./end-with-npm.ts")});
+      whenNpmEnds(() => process.exit());
+      console.log(process.pid);
+      setInterval(() => {}, 1000);`;
+    // As npm runs a script: through a shell that outlives npm.
+    const shell = `"${process.execPath}" --input-type=module -e "$SCRIPT"; true`;
+    const npm = spawn(
+      process.execPath,
+      ["-e", `require("child_process").spawn("sh", ["-c", process.env.SHELL_LINE], { stdio: "inherit" })`],
+      {
+        env: { ...process.env, SCRIPT: script, SHELL_LINE: shell, npm_lifecycle_event: "demo" },
+      },
+    );
+    const [line] = (await once(npm.stdout, "data")) as [Buffer];
+    const pid = Number(String(line));
+    expect(lives(pid)).toBe(true);
+    npm.kill("SIGKILL");
+    expect(await gone([pid])).toBe(true);
   });
 });
 

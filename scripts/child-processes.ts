@@ -1,6 +1,7 @@
 /**
  * The programs that a demo is made of. Each has a process group of its own, so that Ctrl-C reaches the demo alone and it
  * stops them in order, those started last first; what is left after a few seconds is killed with everything it started.
+ * They also end when the demo is killed and can stop nothing (end-with-parent.ts).
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, readFileSync } from "node:fs";
@@ -8,6 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const GRACE_MS = 12_000;
+const END_WITH_PARENT = new URL("./end-with-parent.ts", import.meta.url).href;
 
 interface Child {
   name: string;
@@ -82,7 +84,12 @@ export class ChildProcesses {
 
   #spawn(name: string, args: string[], onLine: (line: string) => void): Child {
     const log = join(this.#logs, `${name}.log`);
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const child = spawn(process.execPath, ["--import", END_WITH_PARENT, ...args], {
+      // Nothing is ever written to standard input; it ends with this process.
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    });
+    child.stdin.on("error", () => child.stdin.destroy());
     const file = createWriteStream(log, { flags: "a" });
     child.stderr.pipe(file, { end: false });
     createInterface({ input: child.stdout }).on("line", (line) => {

@@ -1,7 +1,7 @@
 /**
  * `npm run demo:train`: a model learns, on this machine, in minutes. It starts the trajectory API, the half-trained
  * embedded model as an inference server, terminal-test's `serve` and the example trainer, draws the mean reward while it
- * rises, and says at the end whether it rose enough. Whatever ends it, it leaves no process behind.
+ * rises, and says at the end whether it rose enough. Whatever ends it, `kill -9` included, it leaves no process behind.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -11,6 +11,7 @@ import { generateTasks } from "../environments/terminal-test/tasks.ts";
 import { lineOf, MetricsFile, type MetricsRow } from "../examples/trainer/metrics.ts";
 import { rewardSvg, rewardText, verdictOf } from "../examples/trainer/reward-plot.ts";
 import { ChildProcesses } from "./child-processes.ts";
+import { whenNpmEnds } from "./end-with-npm.ts";
 
 const { values } = parseArgs({
   options: {
@@ -46,13 +47,8 @@ mkdirSync(join(directory, "logs"), { recursive: true });
 const started = performance.now();
 const lachesis = "bin/lachesis.js";
 const children = new ChildProcesses(join(directory, "logs"));
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => {
-    if (children.stopping) children.kill();
-    else say("\nStopping; the same --run-dir goes on from here.");
-    void children.stop().then(() => process.exit(130));
-  });
-}
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, interrupted);
+whenNpmEnds(interrupted);
 
 say("Lachesis demo: a half-trained model learns terminal-test by reinforcement (GRPO)");
 say(`seed ${seed}, ${steps} steps of ${values["batch-size"]} rollouts; everything is written to ${directory}\n`);
@@ -68,6 +64,12 @@ try {
 }
 await children.stop();
 process.exit(verdict());
+
+function interrupted(): void {
+  if (children.stopping) children.kill();
+  else say("\nStopping; the same --run-dir goes on from here.");
+  void children.stop().then(() => process.exit(130));
+}
 
 async function train(): Promise<void> {
   const store = `sqlite:${join(directory, "api.db")}`;

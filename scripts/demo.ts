@@ -10,6 +10,7 @@ import { runProcess } from "lachesis/environment";
 import { conversationText } from "lachesis/metrics";
 import { probeSandbox } from "lachesis/sandbox";
 import TerminalTestEnv from "../environments/terminal-test/env.ts";
+import { whenNpmEnds } from "./end-with-npm.ts";
 
 interface Group {
   item_id: string;
@@ -20,6 +21,7 @@ interface Group {
 }
 
 const GROUPS = 6;
+whenNpmEnds(() => process.kill(process.pid, "SIGTERM"));
 const started = performance.now();
 const runDir = join("runs", `demo-${new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "")}`);
 
