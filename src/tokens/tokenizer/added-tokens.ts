@@ -1,7 +1,7 @@
 /**
  * Tokens that stand outside the model: chat markers and other specials. They are cut out of the text before the model
  * sees it, the longest of those that start leftmost; those with `normalized` are sought in the normalized text.
- * Kept as the Rust crate keeps them: the first entry of a content decides how it is cut, later ones can only make it special.
+ * Kept as the Rust crate keeps them: the newest entry of a content decides how it is cut, what was special once stays so.
  */
 import type { Model } from "./model.ts";
 import { leadingSpace, trailingSpace, WORD_CHAR } from "./white-space.ts";
@@ -21,35 +21,36 @@ export type Segment = { text: string; start: number; id: null } | { text: string
 export class AddedTokens {
   readonly #ids = new Map<string, number>();
   readonly #byId = new Map<number, AddedToken>();
-  readonly #special: AddedToken[] = [];
-  readonly #specialSet = new Set<string>();
-  readonly #plain: AddedToken[] = [];
+  readonly #special = new Set<string>();
+  /** Contents as the normalizer leaves them, where it changes them. */
+  readonly #normalizedText = new Map<number, string>();
   #highest = -1;
   #raw = new Finder([]);
   #normalized = new Finder([]);
 
   /** `normalize` is applied to the content of tokens that are sought in normalized text. */
   add(tokens: readonly AddedToken[], model: Model, normalize: (text: string) => string): void {
+    let nextId = this.#nextId(model);
     for (const token of tokens) {
-      if (token.special && token.content !== "" && !this.#specialSet.has(token.content)) {
-        this.#special.push(token);
-        this.#specialSet.add(token.content);
+      if (token.content === "") continue;
+      const id = this.#ids.get(token.content) ?? model.tokenToId(token.content) ?? nextId++;
+      if (token.normalized) {
+        const text = normalize(token.content);
+        if (text !== token.content) this.#normalizedText.set(id, text);
       }
-    }
-    for (const token of tokens) {
-      if (token.content === "" || this.#ids.has(token.content)) continue;
-      const id = model.tokenToId(token.content) ?? this.#nextId(model);
       this.#ids.set(token.content, id);
       this.#byId.set(id, token);
       this.#highest = Math.max(this.#highest, id);
-      if (!this.#specialSet.has(token.content)) this.#plain.push(token);
+      if (token.special) this.#special.add(token.content);
     }
-    const all = [...this.#special, ...this.#plain];
-    const entry = (token: AddedToken, content: string): [string, number] => [content, this.#ids.get(token.content)!];
-    this.#raw = new Finder(all.filter((token) => !token.normalized).map((token) => entry(token, token.content)));
-    this.#normalized = new Finder(
-      all.filter((token) => token.normalized).map((token) => entry(token, normalize(token.content))),
-    );
+    const raw: [string, number][] = [];
+    const normalized: [string, number][] = [];
+    for (const [id, token] of this.#byId) {
+      if (token.normalized) normalized.push([this.#normalizedText.get(id) ?? token.content, id]);
+      else raw.push([token.content, id]);
+    }
+    this.#raw = new Finder(raw);
+    this.#normalized = new Finder(normalized);
   }
 
   #nextId(model: Model): number {
@@ -69,8 +70,16 @@ export class AddedTokens {
     return this.#byId.get(id);
   }
 
+  /**
+   * The text that decoders get for an id: the normalized one where the normalizer changes it, as the crate since 0.23
+   * has it. `isSpecial` of such a text is false: the crate does not leave it out either.
+   */
+  textToDecode(id: number): string | undefined {
+    return this.#normalizedText.get(id) ?? this.#byId.get(id)?.content;
+  }
+
   isSpecial(content: string): boolean {
-    return this.#specialSet.has(content);
+    return this.#special.has(content);
   }
 
   contents(): IterableIterator<string> {
@@ -100,7 +109,8 @@ export class AddedTokens {
       if (token.lstrip) start = Math.max(start - trailingSpace(text.slice(0, start)), done);
       if (token.rstrip) end += leadingSpace(text.slice(end));
       if (start > done) segments.push({ text: text.slice(done, start), start: done, id: null });
-      segments.push({ text: text.slice(start, end), start, id });
+      // A match whose white space the one before it took has nothing left: the crate drops it.
+      if (end > start) segments.push({ text: text.slice(start, end), start, id });
       done = end;
     }
     if (done < text.length) segments.push({ text: text.slice(done), start: done, id: null });

@@ -22,6 +22,11 @@ export function stretches(text: string, pattern: RegExp, invert = false): Stretc
   for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
     const start = match.index;
     const end = start + match[0].length;
+    if (insideCharacter(text, start)) {
+      // JavaScript finds empty matches between surrogates where the pattern looks behind.
+      pattern.lastIndex = start + 1;
+      continue;
+    }
     if (start > last) found.push([last, start, invert]);
     if (end > start) found.push([start, end, !invert]);
     else pattern.lastIndex = start + ((text.codePointAt(start) ?? 0) > 0xffff ? 2 : 1);
@@ -30,6 +35,9 @@ export function stretches(text: string, pattern: RegExp, invert = false): Stretc
   if (last < text.length) found.push([last, text.length, invert]);
   return found;
 }
+
+const insideCharacter = (text: string, at: number): boolean =>
+  at > 0 && (text.charCodeAt(at) & 0xfc00) === 0xdc00 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800;
 
 /** Cuts one piece at the stretches, as the behaviour says. */
 export function splitPiece(piece: Piece, found: Stretch[], behavior: SplitBehavior): Piece[] {

@@ -30,6 +30,8 @@ export class Pipeline {
   readonly #preTokenize: PreTokenizer;
   readonly #decode: Decoder | null;
   readonly #cache = new Map<string, number[]>();
+  /** Whether the file's pre-tokenizer asks where the text begins. */
+  readonly #asksFirst: boolean;
 
   constructor(json: unknown) {
     const fields = new Fields(json, "tokenizer.json");
@@ -38,6 +40,7 @@ export class Pipeline {
     this.modelType = model.type;
     this.#normalize = readNormalizer(fields.object("normalizer"));
     this.#preTokenize = readPreTokenizer(fields.object("pre_tokenizer"));
+    this.#asksFirst = JSON.stringify(fields.json.pre_tokenizer ?? null).includes('"prepend_scheme":"first"');
     this.affixes = readPostProcessor(fields.object("post_processor"));
     this.padToken = fields.object("padding")?.text("pad_token", "[PAD]") ?? null;
     const decoder = fields.object("decoder");
@@ -70,12 +73,21 @@ export class Pipeline {
         ids.push(raw.id);
         continue;
       }
-      for (const segment of this.added.cutNormalized(this.#normalize(raw.text))) {
+      const normalized = this.#normalize(raw.text);
+      const first = raw.start === 0 && !(this.#asksFirst && this.#lostStart(raw.text, normalized));
+      for (const segment of this.added.cutNormalized(normalized)) {
         if (segment.id !== null) ids.push(segment.id);
-        else this.#encodeSegment(segment.text, raw.start === 0 && segment.start === 0, ids);
+        else this.#encodeSegment(segment.text, first && segment.start === 0, ids);
       }
     }
     return ids;
+  }
+
+  /** Whether the normalizer took the text's first character away: what is left does not begin where the input did. */
+  #lostStart(text: string, normalized: string): boolean {
+    if (normalized === text || text === "") return false;
+    const rest = text.slice((text.codePointAt(0) ?? 0) > 0xffff ? 2 : 1);
+    return this.#normalize(rest) === normalized;
   }
 
   #encodeSegment(text: string, first: boolean, ids: number[]): void {
@@ -106,7 +118,7 @@ export class Pipeline {
   decode(ids: Iterable<number>, skipSpecialTokens: boolean): string {
     const tokens: string[] = [];
     for (const id of ids) {
-      const token = this.idToToken(id);
+      const token = this.added.textToDecode(id) ?? this.model.idToToken(id);
       if (token !== undefined && !(skipSpecialTokens && this.added.isSpecial(token))) tokens.push(token);
     }
     return this.#decode === null ? tokens.join(" ") : this.#decode(tokens).join("");

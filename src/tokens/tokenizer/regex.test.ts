@@ -27,12 +27,18 @@ describe("compilePattern", () => {
     ["\\x41\\x{42}\\u0043", "ABC", ["ABC"]],
     ["a{,2}b", "aab b", ["aab", "b"]],
     ["\\h+", "xyz09af", ["09af"]],
+    ["\\w+", "x² ½a", ["x²", "½a"]],
+    ["[\\w]+", "x² ½a", ["x", "a"]],
+    ["a\\b", "a² a", ["a"]],
+    ["[[:punct:]]+", "a$☺- b", ["$☺-"]],
+    ["[[:graph:]]+", "a\u0007b c", ["a", "b", "c"]],
+    ["\\N+", "a\r\nb", ["a\r", "b"]],
     ["[a-z]?'t", "don't", ["n't"]],
   ])("%s", (pattern, text, expected) => {
     expect(matches(pattern, text)).toEqual(expected);
   });
 
-  test.each(["(a", "a)", "\\p{Nonsense}", "[a", "*a", "(a)\\1"])("%s is a tokenizer_error", (pattern) => {
+  test.each(["(a", "a)", "\\p{Nonsense}", "[a", "*a", "(a)\\1", "\\X", "\\K"])("%s is a tokenizer_error", (pattern) => {
     expect(() => compilePattern(pattern)).toThrow(expect.objectContaining({ code: "tokenizer_error" }));
   });
 });

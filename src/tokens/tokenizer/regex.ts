@@ -30,6 +30,8 @@ const escapeChar = (char: string): string =>
   /^[A-Za-z0-9]$/.test(char) ? char : `\\u{${char.codePointAt(0)!.toString(16)}}`;
 
 const WORD = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+/** A `\\w` outside of a class, and `\\b`: Oniguruma's table for these has Latin-1's superscripts and fractions, too. */
+const BARE_WORD = `${WORD}²³¹¼-¾`;
 const SHORT: Record<string, string> = {
   s: "\\p{White_Space}",
   d: "\\p{Nd}",
@@ -44,10 +46,13 @@ const POSIX: Record<string, string> = {
   space: "\\p{White_Space}",
   upper: "\\p{Uppercase}",
   lower: "\\p{Lowercase}",
-  punct: "\\p{P}$+<=>^`|~",
+  punct: "\\p{P}\\p{S}",
   cntrl: "\\p{Cc}",
   xdigit: "0-9a-fA-F",
   word: WORD,
+  blank: "\\p{Zs}\\t",
+  graph: "[^\\p{White_Space}\\p{Cc}\\p{Cn}\\p{Cs}]",
+  print: "[^[\\p{White_Space}--\\p{Zs}]\\p{Cc}\\p{Cn}\\p{Cs}]",
 };
 /** Names that Oniguruma knows and JavaScript spells otherwise. */
 const PROPERTIES: Record<string, string> = {
@@ -209,14 +214,18 @@ class Translator {
 
   #escape(flags: Flags): string {
     const char = this.#next();
+    if (char === "w") return `[${BARE_WORD}]`;
+    if (char === "W") return `[^${BARE_WORD}]`;
     if (char in SHORT) return `[${SHORT[char]}]`;
     if (char.toLowerCase() in SHORT) return `[^${SHORT[char.toLowerCase()]}]`;
     if (char === "p" || char === "P") return `[${this.#property(char === "P")}]`;
     if (char === "A") return "(?<![\\s\\S])";
     if (char === "z") return "(?![\\s\\S])";
     if (char === "Z") return "(?=\\n?(?![\\s\\S]))";
-    if (char === "b") return `(?:(?<=[${WORD}])(?![${WORD}])|(?<![${WORD}])(?=[${WORD}]))`;
-    if (char === "B") return `(?:(?<=[${WORD}])(?=[${WORD}])|(?<![${WORD}])(?![${WORD}]))`;
+    if (char === "b") return `(?:(?<=[${BARE_WORD}])(?![${BARE_WORD}])|(?<![${BARE_WORD}])(?=[${BARE_WORD}]))`;
+    if (char === "B") return `(?:(?<=[${BARE_WORD}])(?=[${BARE_WORD}])|(?<![${BARE_WORD}])(?![${BARE_WORD}]))`;
+    if (char === "N") return "[^\\n]";
+    if (char === "O") return "[\\s\\S]";
     if (char === "R") return "(?:\\r\\n|[\\n\\v\\f\\r\\u0085\\u2028\\u2029])";
     this.#at--;
     return literal(this.#escapedChar(), flags.ignoreCase);
@@ -231,6 +240,7 @@ class Translator {
     if (char === "u") return this.#hex(4);
     if (char === "0") return "\0";
     if (/[1-9gk]/.test(char)) throw this.#fault("a back-reference, which no tokenizer needs");
+    if (/[GKXYycCM]/.test(char)) throw this.#fault(`\\${char}, which is not known,`);
     return char;
   }
 
@@ -272,7 +282,7 @@ class Translator {
         let name = "";
         for (let char = this.#next(); char !== ":"; char = this.#next()) name += char;
         if (!this.#take("]") || !(name in POSIX)) throw this.#fault(`an unknown class ${name}`);
-        items += `[${not ? "^" : ""}${POSIX[name]!.replace(/[$+<=>^`|~]/g, "\\$&")}]`;
+        items += `[${not ? "^" : ""}${POSIX[name]}]`;
       } else if (this.#take("[")) items += this.#class(flags);
       else items += this.#classItem(flags);
       first = false;
