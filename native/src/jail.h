@@ -31,7 +31,7 @@ enum {
   T_SOCKET_DATA = 'x', T_SOCKET_END = 'y', T_SOCKET_CLOSE = 'z', T_SOCKET_ACK = 'q',
 };
 
-enum { EXEC_PTY = 1, EXEC_MERGE = 2, EXEC_STDIN = 4, EXEC_PACK = 8, EXEC_UNPACK = 16, EXEC_LAYER = 32 };
+enum { EXEC_PTY = 1, EXEC_MERGE = 2, EXEC_STDIN = 4, EXEC_PACK = 8, EXEC_UNPACK = 16, EXEC_LAYER = 32, EXEC_QUIET = 64 };
 enum { STATUS_TIMED_OUT = 1, STATUS_TRUNCATED = 2, STATUS_MEMORY = 4, STATUS_SIGNALLED = 8 };
 
 struct buffer { unsigned char *data; size_t start, end, capacity; };
@@ -94,7 +94,6 @@ void network_up(const struct config *config);
 void privileges_drop(const struct config *config);
 void child_limits(const struct config *config, uint32_t tag);
 int seccomp_install(void);
-int seccomp_fix_mark(void);
 
 #define TAG_BASE (1ull << 40) /* RLIMIT_RTTIME of a command and of all that it starts is TAG_BASE + id of the exec */
 

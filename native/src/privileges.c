@@ -1,6 +1,6 @@
 /*
- * What pid 1 and the commands may do. pid 1 gives up everything that setting up needed; commands get, besides, a
- * seccomp list and resource limits. Nothing that is given up here can be had again: no_new_privs is set, the bounding
+ * What pid 1 and the commands may do. pid 1 gives up everything that setting up needed and takes the seccomp list;
+ * commands get, besides, resource limits. Nothing that is given up here can be had again: no_new_privs is set, the bounding
  * set is empty (a root file system view keeps the few capabilities that package managers use on the sandbox's own files).
  */
 #define _GNU_SOURCE
@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -49,6 +50,10 @@ void privileges_drop(const struct config *config) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail("death with the parent: %m");
 }
 
+/* What lets pid 1's own children set the mark: two arguments that the call does not have, so the kernel ignores them, but
+ * the seccomp list sees them. Nobody inside can read pid 1's memory, nor that of its children before they run a program. */
+static unsigned long mark_key[2];
+
 static void limit(int resource, uint64_t soft, uint64_t hard) {
   struct rlimit now, wanted = {.rlim_cur = soft, .rlim_max = hard};
   if (getrlimit(resource, &now) < 0) _exit(126);
@@ -61,7 +66,7 @@ void child_limits(const struct config *config, uint32_t tag) {
   /* The mark by which everything that a command starts is known; the seccomp list forbids to change it. It is a
    * limit on real-time scheduling, which RLIMIT_RTPRIO 0 refuses anyway, so it has no other effect. */
   struct rlimit mark = {.rlim_cur = TAG_BASE + tag, .rlim_max = TAG_BASE + tag};
-  if (setrlimit(RLIMIT_RTTIME, &mark) < 0) _exit(126);
+  if (syscall(SYS_prlimit64, 0, RLIMIT_RTTIME, &mark, NULL, mark_key[0], mark_key[1]) < 0) _exit(126);
   limit(RLIMIT_RTPRIO, 0, 0);
   limit(RLIMIT_CORE, 0, 0);
   limit(RLIMIT_NPROC, config->pids, config->pids);
@@ -174,15 +179,42 @@ static void refuse_devices(struct rules *r, long call, int mode) {
   answer(r, ALLOW);
 }
 
-static int install(struct rules *r) {
+/* Goes on to the next rule when the argument is `value`, else skips `otherwise` further ones. */
+static void is_value(struct rules *r, int n, unsigned long value, uint8_t otherwise) {
+  load(r, low(n));
+  if_not_skip(r, (uint32_t)value, otherwise + 2);
+  load(r, high(n));
+  if_not_skip(r, (uint32_t)((uint64_t)value >> 32), otherwise);
+}
+
+/* New limits: none for pid 1, and no new mark but with the key. Asking for limits is free. */
+static void refuse_limits(struct rules *r) {
+#ifdef SYS_setrlimit
+  if_not_skip(r, SYS_setrlimit, 4);
+  load(r, low(0));
+  if_not_skip(r, RLIMIT_RTTIME, 1);
+  answer(r, ERRNO(EPERM));
   answer(r, ALLOW);
-  struct sock_fprog program = {.len = r->count, .filter = r->code};
-  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+#endif
+  if_not_skip(r, SYS_prlimit64, 21);
+  is_value(r, 2, 0, 1);
+  answer(r, ALLOW);
+  load(r, low(0));
+  if_not_skip(r, 1, 1);
+  answer(r, ERRNO(EPERM));
+  load(r, low(1));
+  rule(r, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_RTTIME, 1, 0);
+  answer(r, ALLOW);
+  is_value(r, 4, mark_key[0], 5);
+  is_value(r, 5, mark_key[1], 1);
+  answer(r, ALLOW);
+  answer(r, ERRNO(EPERM));
 }
 
 /* The list, for pid 1 and so for everything inside: made once, not for every command. */
 int seccomp_install(void) {
   struct rules r = {.count = 0};
+  if (getrandom(mark_key, sizeof mark_key, 0) != sizeof mark_key) return -1;
   load(&r, offsetof(struct seccomp_data, arch));
   rule(&r, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
   answer(&r, ERRNO(ENOSYS)); /* calls of another architecture (32 bit) are not there */
@@ -208,7 +240,7 @@ int seccomp_install(void) {
   /* pid 1 has the user id of the commands, which would give them power over its limits and its share of the processor. */
   static const int scheduling[] = {SYS_sched_setscheduler, SYS_sched_setparam, SYS_sched_setattr, SYS_sched_setaffinity};
   for (size_t i = 0; i < sizeof scheduling / sizeof *scheduling; i++) refuse_value(&r, scheduling[i], 0, 1, -1);
-  refuse_value(&r, SYS_prlimit64, 0, 1, 2);
+  refuse_limits(&r);
   if_not_skip(&r, SYS_setpriority, 6);
   load(&r, low(0));
   rule(&r, BPF_JMP | BPF_JEQ | BPF_K, 2 /* PRIO_USER */, 2, 0);
@@ -269,28 +301,7 @@ int seccomp_install(void) {
   rule(&r, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 1, 0);
   answer(&r, ERRNO(EAFNOSUPPORT));
   answer(&r, ALLOW);
-  return install(&r);
-}
-
-/* On top of the list, when a command has its mark: the mark stays. */
-int seccomp_fix_mark(void) {
-  struct rules filter = {.count = 0}, *r = &filter;
-  load(r, NUMBER);
-#ifdef SYS_setrlimit
-  if_not_skip(r, SYS_setrlimit, 4);
-  load(r, low(0));
-  if_not_skip(r, RLIMIT_RTTIME, 1);
-  answer(r, ERRNO(EPERM));
-  answer(r, ALLOW);
-#endif
-  if_not_skip(r, SYS_prlimit64, 8);
-  load(r, low(1));
-  if_not_skip(r, RLIMIT_RTTIME, 5);
-  load(r, low(2));
-  if_not_skip(r, 0, 2);
-  load(r, high(2));
-  rule(r, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-  answer(r, ERRNO(EPERM));
-  answer(r, ALLOW);
-  return install(r);
+  answer(&r, ALLOW);
+  struct sock_fprog program = {.len = r.count, .filter = r.code};
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }

@@ -49,7 +49,7 @@ static uint32_t next_forward = 0x80000000u;
 static int forward_count;
 static const struct config *cfg;
 static const struct store *files;
-static int signals, memory_due_known, frozen;
+static int signals, frozen, idle = 1; /* idle: nothing runs, so nothing has to be looked at */
 static int64_t memory_due;
 struct buffer out_buffer;
 
@@ -141,12 +141,10 @@ static noreturn void child_run(const struct exec_request *r, uint32_t id, int in
   signal(SIGPIPE, SIG_DFL);
   if (r->flags & (EXEC_PACK | EXEC_UNPACK)) { /* our own code */
     child_limits(cfg, id);
-    if (seccomp_fix_mark() < 0) child_say("seccomp", errno);
     _exit(r->flags & EXEC_PACK ? archive_pack(r->argv[0], r->flags & EXEC_LAYER ? files : NULL) : archive_unpack(r->argv[0], (r->flags & EXEC_LAYER) != 0));
   }
   if (fchdir(directory) < 0) child_say(r->cwd, errno);
   child_limits(cfg, id);
-  if (seccomp_fix_mark() < 0) child_say("seccomp", errno);
   extern char **environ;
   environ = r->envp;
   execvp(r->argv[0], r->argv);
@@ -213,8 +211,9 @@ static void command_start(uint32_t id, const struct exec_request *r) {
   if (c->in >= 0) fcntl(c->in, F_SETFL, O_NONBLOCK);
   c->next = commands;
   commands = c;
-  memory_due_known = 0; /* something runs: look at the memory */
-  out_number(T_SPAWNED, id, (uint32_t)pid);
+  memory_due = idle ? now_ms() + 10 : 0; /* a first command alone takes a while to fill anything */
+  idle = 0;
+  if (!(r->flags & EXEC_QUIET)) out_number(T_SPAWNED, id, (uint32_t)pid);
   return;
 failure:
   out_error(id, errno, failed);
@@ -362,14 +361,14 @@ static int command_runs(uint32_t tag) {
 static int memory_step(void) {
   int64_t now = now_ms();
   siginfo_t info;
-  if (!commands && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) return -1; /* nothing runs */
-  if (memory_due_known && now < memory_due) return (int)(memory_due - now);
+  if (!commands && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) idle = 1;
+  if (idle) return -1;
+  if (now < memory_due) return (int)(memory_due - now);
   uint32_t tag;
   int count = 0, wait = memory_watch(cfg, files, &tag, &count);
   struct command *c = tag ? command_find(tag) : NULL;
   if (c) c->flags |= STATUS_MEMORY;
   memory_due = now_ms() + wait;
-  memory_due_known = 1;
   /* What ended commands left behind (a fork bomb in the background) must not keep the next command from starting. A few
    * passes: what forks while it is killed is met in the next. */
   if (count + 8 >= (int)cfg->pids) {

@@ -173,6 +173,22 @@ it("pid 1 keeps its limits and its share of the processor", async () => {
   await alive(box);
 });
 
+it("no call changes a command's mark, but its own limits can be asked for and lowered", async () => {
+  const box = await make({});
+  const [prlimit, setrlimit] = process.arch === "arm64" ? [261, 164] : [302, 160];
+  const { stdout } = await box.exec([
+    "perl",
+    "-e",
+    `my $new = pack "QQ", 1 << 40, 1 << 40; my $old = pack "QQ", 0, 0; my @e = map { int rand 2 ** 32 } 1 .. 4;
+     for ([${prlimit}, 0, 15, $new, 0], [${prlimit}, 0, 15, $new, 0, 0, 0], [${prlimit}, 0, 15, $new, 0, @e[0, 1]],
+          [${prlimit}, getppid(), 15, $new, 0], [${prlimit}, 0, (1 << 32) + 15, $new, 0], [${setrlimit}, 15, $new]) {
+       my ($n, @a) = @$_; print syscall($n, @a) < 0 ? $!+0 : "done", " " }
+     print syscall(${prlimit}, 0, 15, 0, $old) == 0 ? (unpack "QQ", $old)[1] >> 40 : $!, " ";
+     my $few = pack "QQ", 9, 9; print syscall(${prlimit}, 0, 7, $few, 0) == 0 ? "lowered" : $!;`,
+  ]);
+  expect(stdout).toBe("1 1 1 1 1 1 1 lowered");
+});
+
 it("what the kernel counts for the whole machine or user is not used up by one sandbox", async () => {
   const box = await make({});
   const [inotify, ioSetup, semget] = process.arch === "arm64" ? [26, 0, 190] : [294, 206, 64];

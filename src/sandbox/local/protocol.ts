@@ -67,7 +67,7 @@ const EXACT_LENGTH = new Map<number, number>([
 ]);
 const FREE_LENGTH = new Set<number>([T.failed, T.error, T.stdout, T.stderr, T.data, T.socketData]);
 
-export const EXEC = { pty: 1, merge: 2, stdin: 4, pack: 8, unpack: 16, layer: 32 } as const;
+export const EXEC = { pty: 1, merge: 2, stdin: 4, pack: 8, unpack: 16, layer: 32, quiet: 64 } as const;
 export const STATUS = { timedOut: 1, truncated: 2, memory: 4, signalled: 8 } as const;
 
 /** Header and payload in one piece. */

@@ -109,7 +109,7 @@ export class LocalSandbox implements Sandbox {
       this.#payload(script ? ["bash", script] : command, {
         cwd: options.cwd,
         env: options.env,
-        flags: (stdin ? EXEC.stdin : 0) | (options.mergeOutput ? EXEC.merge : 0),
+        flags: EXEC.quiet | (stdin ? EXEC.stdin : 0) | (options.mergeOutput ? EXEC.merge : 0),
         timeoutMs: options.timeoutMs,
         maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
       }),
