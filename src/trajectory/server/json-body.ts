@@ -8,14 +8,18 @@ export function mediaType(request: FastifyRequest): string {
   return request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "";
 }
 
+/** True for JSON and `…+json`, and where nothing is said. */
+export function isJsonType(type: string): boolean {
+  return type === "" || type === "application/json" || /^application\/[^/]+\+json$/.test(type);
+}
+
 /** Throws `InvalidBody` where there is none, or where it is no JSON. */
 export function jsonBody(request: FastifyRequest): unknown {
   const body = request.body as Buffer | null | undefined;
   if (!body || body.length === 0) {
     throw new InvalidBody([{ type: "missing", loc: ["body"], msg: "Field required", input: null }]);
   }
-  const type = mediaType(request);
-  if (type !== "" && type !== "application/json" && !/^application\/[^/]+\+json$/.test(type)) {
+  if (!isJsonType(mediaType(request))) {
     const msg = "Input should be a valid dictionary or object to extract fields from";
     throw new InvalidBody([
       { type: "model_attributes_type", loc: ["body"], msg, input: body.toString("utf8", 0, 200) },

@@ -29,7 +29,10 @@ export class RunState {
   waitingGroups = 0;
   /** Groups that stand in a formed batch. */
   readonly #batched = new Set<number>();
-  #changes: Row[] = [];
+  /** The newest row of each place that was written to. */
+  #changes = new Map<string, Row>();
+  #cleared = false;
+  #writes = 0;
   #stored = false;
 
   constructor(name: string, now: number) {
@@ -54,23 +57,27 @@ export class RunState {
     this.waitingGroups = 0;
     this.#batched.clear();
     this.#stored = false;
-    this.#changes.push({ table: "clear", id: "", body: null });
+    this.#changes.clear();
+    this.#cleared = true;
+    this.#writes++;
   }
 
-  /** What was written since the last call. */
+  /** What was written since the last call, each row once; a clearing of the run comes first. */
   takeChanges(): Row[] {
-    const changes = this.#changes;
-    this.#changes = [];
-    return changes;
+    const rows = [...this.#changes.values()];
+    if (this.#cleared) rows.unshift({ table: "clear", id: "", body: null });
+    this.#changes.clear();
+    this.#cleared = false;
+    return rows;
   }
 
-  /** Of rows written since `takeChanges`. */
-  get changeCount(): number {
-    return this.#changes.length;
+  /** Grows with every write. */
+  get writes(): number {
+    return this.#writes;
   }
 
   get hasChanges(): boolean {
-    return this.#changes.length > 0;
+    return this.#cleared || this.#changes.size > 0;
   }
 
   /** Throws `not_found` where no trainer has created the run. */
@@ -104,7 +111,13 @@ export class RunState {
 
   put(row: Row): void {
     this.load(row);
-    this.#changes.push(row);
+    this.#writes++;
+    const place = `${row.table}:${row.id}`;
+    const before = this.#changes.get(place);
+    // A group's payload is given once, with its first row.
+    const payload = before?.table === "group" && before.body ? before.payload : undefined;
+    const whole = row.table === "group" && row.body && payload ? { payload, ...row } : row;
+    this.#changes.set(place, whole);
   }
 
   /** Takes rows as the store holds them; groups must come before the batches that hold them. */

@@ -110,12 +110,12 @@ export class PostgresRun {
   #work(together: readonly PendingWork[]): Settled[] {
     const settled: Settled[] = [];
     for (const pending of together) {
-      const before = this.#state.changeCount;
+      const before = this.#state.writes;
       try {
         settled.push({ pending, outcome: { result: pending.work(this.#state) } });
       } catch (error) {
         settled.push({ pending, outcome: { error } });
-        if (this.#state.changeCount > before) throw new HalfDone(pending, error);
+        if (this.#state.writes > before) throw new HalfDone(pending, error);
       }
     }
     return settled;

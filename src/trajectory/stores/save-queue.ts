@@ -1,6 +1,8 @@
-/** Hands saves on to a SQLite thread in order; those that came while the disk was busy go together. */
-import type { SqliteThread } from "./sqlite-thread.ts";
-import type { SqliteSave } from "./sqlite-worker.ts";
+/** Makes saves durable in order, small ones here and others on a SQLite thread; those that came while the disk was busy go together. */
+import { setImmediate } from "node:timers/promises";
+import type { SmallSaves } from "./small-saves.ts";
+import type { SqliteSave } from "./sqlite-save.ts";
+import { type SqliteThread, storeError } from "./sqlite-thread.ts";
 
 interface Waiting {
   save: SqliteSave;
@@ -10,13 +12,15 @@ interface Waiting {
 
 export class SaveQueue {
   readonly #thread: SqliteThread;
+  readonly #small: SmallSaves;
   readonly #onFailed: (run: string) => void;
   #waiting: Waiting[] = [];
   #running: Promise<void> | null = null;
 
   /** `onFailed` hears of each run whose save failed before anybody else can act on it. */
-  constructor(thread: SqliteThread, onFailed: (run: string) => void) {
+  constructor(thread: SqliteThread, small: SmallSaves, onFailed: (run: string) => void) {
     this.#thread = thread;
+    this.#small = small;
     this.#onFailed = onFailed;
   }
 
@@ -32,13 +36,13 @@ export class SaveQueue {
   }
 
   async #run(): Promise<void> {
-    // Let the other handlers of this moment add theirs.
-    await null;
+    // Let the other requests that have arrived add theirs.
+    await setImmediate();
     while (this.#waiting.length > 0) {
       const together = this.#waiting;
       this.#waiting = [];
       try {
-        await this.#thread.save(together.map(({ save }) => save));
+        await this.#save(together.map(({ save }) => save));
         for (const waiting of together) waiting.resolve();
       } catch (error) {
         // Those that came meanwhile were worked out on a state that is not on disk: they fail with these.
@@ -49,5 +53,14 @@ export class SaveQueue {
       }
     }
     this.#running = null;
+  }
+
+  async #save(saves: SqliteSave[]): Promise<void> {
+    if (!this.#small.takes(saves)) return this.#thread.save(saves);
+    try {
+      this.#small.save(saves);
+    } catch (error) {
+      throw error instanceof Error ? storeError(error, this.#thread.file) : error;
+    }
   }
 }

@@ -7,8 +7,9 @@ import type { Row } from "../state/records.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { inLoadingOrder } from "./loading-order.ts";
 import { SaveQueue } from "./save-queue.ts";
+import { SmallSaves } from "./small-saves.ts";
+import type { SqliteSave } from "./sqlite-save.ts";
 import { SqliteThread } from "./sqlite-thread.ts";
-import type { SqliteSave } from "./sqlite-worker.ts";
 import type { Store } from "./store.ts";
 
 export async function sqliteStore(file: string): Promise<Store> {
@@ -16,7 +17,8 @@ export async function sqliteStore(file: string): Promise<Store> {
   await writer.ready;
   const reader = new SqliteThread(file, { readonly: true });
   await reader.ready;
-  const saves = new SaveQueue(writer, (run) => runs.forget(run));
+  const small = new SmallSaves(file);
+  const saves = new SaveQueue(writer, small, (run) => runs.forget(run));
   const runs = new LiveRuns({
     async load(run) {
       await saves.settled();
@@ -41,6 +43,7 @@ export async function sqliteStore(file: string): Promise<Store> {
     },
     async close() {
       await saves.settled();
+      small.close();
       await reader.close();
       await writer.close();
     },

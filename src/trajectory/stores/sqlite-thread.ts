@@ -1,7 +1,8 @@
 /** Asks a SQLite worker thread and waits for its answers. */
 import { Worker } from "node:worker_threads";
 import { LachesisError } from "../../core/index.ts";
-import type { SqliteAnswer, SqliteRequest, SqliteSave } from "./sqlite-worker.ts";
+import type { SqliteSave } from "./sqlite-save.ts";
+import type { SqliteAnswer, SqliteRequest } from "./sqlite-worker.ts";
 
 type Asked = SqliteRequest extends infer Request
   ? Request extends { id: number }
@@ -15,6 +16,7 @@ interface Waiting {
 }
 
 export class SqliteThread {
+  readonly file: string;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly ready: Promise<void>;
@@ -22,6 +24,7 @@ export class SqliteThread {
   #ended: Error | null = null;
 
   constructor(file: string, { readonly = false } = {}) {
+    this.file = file;
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
     this.#worker = new Worker(new URL(`./sqlite-worker.${extension}`, import.meta.url), {
       workerData: { file, readonly },
@@ -75,7 +78,7 @@ export class SqliteThread {
   }
 }
 
-function storeError(error: { message: string; code?: string }, file: string): LachesisError {
+export function storeError(error: { message: string; code?: string }, file: string): LachesisError {
   if (error.code === "SQLITE_FULL" || error.code?.startsWith("SQLITE_IOERR")) {
     return new LachesisError(
       "disk_full",

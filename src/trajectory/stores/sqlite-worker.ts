@@ -5,11 +5,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import Database from "better-sqlite3";
-
-export interface SqliteSave {
-  run: string;
-  rows: { table: string; id: string; body: string | null; payload?: Uint8Array }[];
-}
+import { prepareToWrite, type SqliteSave, saveInto } from "./sqlite-save.ts";
 
 export type SqliteRequest =
   | { id: number; type: "save"; saves: SqliteSave[] }
@@ -31,12 +27,6 @@ const lock = readonly ? null : takeLock();
 if (lock) prepareDatabase();
 
 const statements = {
-  put: readonly ? null : db.prepare("INSERT OR REPLACE INTO rows (run, tbl, id, body) VALUES (?, ?, ?, ?)"),
-  drop: readonly ? null : db.prepare("DELETE FROM rows WHERE run = ? AND tbl = ? AND id = ?"),
-  clear: readonly ? null : db.prepare("DELETE FROM rows WHERE run = ?"),
-  clearPayloads: readonly ? null : db.prepare("DELETE FROM payloads WHERE run = ?"),
-  putPayload: readonly ? null : db.prepare("INSERT OR REPLACE INTO payloads (run, id, data) VALUES (?, ?, ?)"),
-  dropPayload: readonly ? null : db.prepare("DELETE FROM payloads WHERE run = ? AND id = ?"),
   load: db.prepare("SELECT tbl, id, body FROM rows WHERE run = ?"),
   payload: db.prepare("SELECT data FROM payloads WHERE run = ? AND id = ?").pluck(),
   runs: db.prepare("SELECT run FROM rows WHERE tbl = 'run' ORDER BY run").pluck(),
@@ -50,11 +40,11 @@ function takeLock(): Database.Database {
 
 function prepareDatabase(): void {
   // Groups are long: larger pages, and a checkpoint every 64 MB instead of every second group.
-  db.pragma("page_size = 8192");
+  db.pragma("page_size = 16384");
   db.pragma("journal_mode = WAL");
-  db.pragma("wal_autocheckpoint = 8192");
+  db.pragma("wal_autocheckpoint = 4096");
   db.pragma("journal_size_limit = 67108864");
-  db.pragma("synchronous = FULL");
+  prepareToWrite(db);
   const version = Number(db.pragma("user_version", { simple: true }));
   if (version > SCHEMA_VERSION) {
     throw Object.assign(new Error(`${file} was written by a newer Lachesis (schema ${version}).`), { code: "NEWER" });
@@ -67,27 +57,12 @@ function prepareDatabase(): void {
   db.pragma(`user_version = ${SCHEMA_VERSION}`);
 }
 
-const save = db.transaction((saves: SqliteSave[]) => {
-  for (const { run, rows } of saves) {
-    for (const row of rows) {
-      if (row.table === "clear") {
-        statements.clear!.run(run);
-        statements.clearPayloads!.run(run);
-      } else if (row.body === null) {
-        statements.drop!.run(run, row.table, row.id);
-        if (row.table === "group") statements.dropPayload!.run(run, Number(row.id));
-      } else {
-        statements.put!.run(run, row.table, row.id, row.body);
-        if (row.payload) statements.putPayload!.run(run, Number(row.id), row.payload);
-      }
-    }
-  }
-});
+const save = readonly ? null : saveInto(db);
 
 function answer(request: SqliteRequest): unknown {
   switch (request.type) {
     case "save":
-      return save(request.saves);
+      return save!(request.saves);
     case "load":
       return statements.load.all(request.run);
     case "payloads":

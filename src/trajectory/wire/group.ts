@@ -21,7 +21,8 @@ import {
   text,
 } from "./readers.ts";
 
-const MAX_TOKEN = 2 ** 31 - 1;
+/** The largest token id. */
+export const MAX_TOKEN = 2 ** 31 - 1;
 
 const tokens = numbersOf(integer({ least: 0, most: MAX_TOKEN }), (values, from) => {
   let at = from;
@@ -59,30 +60,41 @@ const message: Reader<Record<string, unknown>> = (value, loc, problems) => {
   return read;
 };
 
+const versions = listOf(integer());
+
+/** Fields that are not lists of numbers. */
+const freeFields = {
+  messages: optional(listOf(listOf(finite(message)))),
+  generation_params: optional(finite(dictionary)),
+  overrides: optional(listOf(finite(dictionary))),
+  group_overrides: optional(finite(dictionary)),
+  images: optional(finite(anything)),
+  env_id: optional(integer({ least: 0 })),
+  weight_versions: optional(versions),
+  rollout_ids: optional(listOf(text)),
+  token_source: optional(text),
+  item_id: optional(text),
+  group_id: optional(text),
+};
+
+export type FreeField = keyof typeof freeFields;
+
 const fields = objectOf({
   tokens: required(listOf(tokens)),
   masks: required(listOf(masks)),
   scores: required(floats),
   advantages: optional(listOf(floats)),
   ref_logprobs: optional(listOf(floats)),
-  messages: optional(listOf(listOf(finite(message)))),
-  generation_params: optional(finite(dictionary)),
   inference_logprobs: optional(listOf(floats)),
-  overrides: optional(listOf(finite(dictionary))),
-  group_overrides: optional(finite(dictionary)),
-  images: optional(finite(anything)),
-  env_id: optional(integer({ least: 0 })),
   distill_token_ids: optional(listOf(listOf(tokens))),
   distill_logprobs: optional(listOf(listOf(floats))),
-  weight_versions: optional(listOf(integer())),
-  rollout_ids: optional(listOf(text)),
-  token_source: optional(text),
-  item_id: optional(text),
-  group_id: optional(text),
+  ...freeFields,
 });
 
+const free = objectOf(freeFields);
+
 /** Fields that only ours knows: they are written where they are set, so that v1 answers keep their shape. */
-const OURS = ["weight_versions", "rollout_ids", "token_source", "item_id", "group_id"] as const;
+export const OURS = ["weight_versions", "rollout_ids", "token_source", "item_id", "group_id"] as const;
 
 /** Throws `InvalidBody`. `place` is where the group stands in the body. */
 export function readGroup(value: unknown, place: (string | number)[] = ["body"]): ScoredGroup {
@@ -102,10 +114,9 @@ function checkShapes(group: ScoredGroup, place: (string | number)[], problems: P
   for (const field of ["masks", "scores"] as const) {
     if (group[field].length !== count) refuse(field, `${group[field].length} rows for ${count} sequences of tokens`);
   }
-  for (const field of ["inference_logprobs", "rollout_ids"] as const) {
-    const rows = group[field];
-    if (rows && rows.length !== count) refuse(field, `${rows.length} rows for ${count} sequences of tokens`);
-  }
+  const logprobs = group.inference_logprobs;
+  if (logprobs && logprobs.length !== count)
+    refuse("inference_logprobs", `${logprobs.length} rows for ${count} sequences of tokens`);
   for (const field of ["masks", "inference_logprobs"] as const) {
     group[field]?.forEach((row, index) => {
       const length = group.tokens[index]?.length;
@@ -113,13 +124,38 @@ function checkShapes(group: ScoredGroup, place: (string | number)[], problems: P
         refuse(field, `${row.length} values for ${length} tokens`, index);
     });
   }
-  const versions = group.weight_versions;
-  if (versions && (versions.length !== 2 || versions[0] > versions[1])) {
+  checkOurs(group, count, refuse);
+}
+
+function checkOurs(group: OurFields, count: number, refuse: (field: string, msg: string) => void): void {
+  const { rollout_ids, weight_versions: versions, token_source } = group;
+  if (rollout_ids && rollout_ids.length !== count)
+    refuse("rollout_ids", `${rollout_ids.length} rows for ${count} sequences of tokens`);
+  if (versions && (versions.length !== 2 || versions[0]! > versions[1]!)) {
     refuse("weight_versions", "must be the lowest and the highest version, in this order");
   }
-  if (group.token_source != null && group.token_source !== "sampled" && group.token_source !== "rendered") {
+  if (token_source != null && token_source !== "sampled" && token_source !== "rendered") {
     refuse("token_source", 'must be "sampled" or "rendered"');
   }
+}
+
+interface OurFields {
+  rollout_ids?: readonly string[] | null;
+  weight_versions?: readonly number[] | null;
+  token_source?: string | null;
+}
+
+/** Checks the fields that are not lists of numbers, and gives those that the server looks at; null where `readGroup` would refuse them. */
+export function readFree(sent: Readonly<Record<string, unknown>>, count: number) {
+  const problems: ProblemDetail[] = [];
+  const read = free(sent, [], problems);
+  if (!read || problems.length > 0) return null;
+  let fits = true;
+  checkOurs(read, count, () => {
+    fits = false;
+  });
+  const { env_id, rollout_ids, weight_versions } = read;
+  return fits ? { env_id, rollout_ids, weight_versions: weight_versions as [number, number] | null } : null;
 }
 
 type GroupField = keyof ScoredGroup;
@@ -146,6 +182,9 @@ const WRITERS: { [Field in Exclude<GroupField, (typeof OURS)[number]>]-?: (group
 };
 
 const WRITTEN = Object.entries(WRITERS) as [GroupField, (group: ScoredGroup) => string][];
+
+/** The fields of v1 in the order in which they are written. */
+export const V1_FIELDS: readonly GroupField[] = WRITTEN.map(([field]) => field);
 
 /** The group as JSON text, every key of v1 present. */
 export function writeGroup(group: ScoredGroup): string {

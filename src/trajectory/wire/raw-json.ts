@@ -59,7 +59,7 @@ export function areIntegers(text: Buffer, [start, end]: Span): boolean {
   return !part.includes(0x2e) && !part.includes(0x65) && !part.includes(0x45);
 }
 
-function skipSpace(text: Buffer, start: number): number {
+export function skipSpace(text: Buffer, start: number): number {
   let at = start;
   while (text[at] === 0x20 || text[at] === 0x0a || text[at] === 0x0d || text[at] === 0x09) at++;
   return at;
@@ -77,7 +77,7 @@ function skipString(text: Buffer, start: number): number {
   }
 }
 
-function skipValue(text: Buffer, start: number): number {
+export function skipValue(text: Buffer, start: number): number {
   let depth = 0;
   let at = start;
   for (; at < text.length; at++) {

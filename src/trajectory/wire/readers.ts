@@ -74,16 +74,27 @@ export const dictionary: Reader<Record<string, unknown>> = (value, loc, problems
 
 export const anything: Reader<unknown> = (value) => value;
 
-/** Refuses 1e999 and the like, wherever it hides: JSON reads it as Infinity and cannot write it again. */
+/** Python gives up on JSON that is nested much deeper; so would writing it here. */
+const MAX_DEPTH = 200;
+
+/**
+ * Refuses 1e999 and the like, wherever it hides: JSON reads it as Infinity and cannot write it again. Also what is
+ * nested too deep for those that have to read it.
+ */
 export const finite =
   <T>(reader: Reader<T>): Reader<T> =>
   (value, loc, problems) => {
-    const open: unknown[] = [value];
-    while (open.length > 0) {
-      const next = open.pop();
-      if (typeof next === "number" && !Number.isFinite(next))
-        return wrong(problems, loc, "finite_number", "Every number in it should be finite", String(next));
-      if (typeof next === "object" && next !== null) for (const part of Object.values(next)) open.push(part);
+    let level: unknown[] = [value];
+    for (let depth = 0; level.length > 0; depth++) {
+      if (depth > MAX_DEPTH)
+        return wrong(problems, loc, "recursion_loop", `Nested deeper than ${MAX_DEPTH} levels`, undefined);
+      const next: unknown[] = [];
+      for (const part of level) {
+        if (typeof part === "number" && !Number.isFinite(part))
+          return wrong(problems, loc, "finite_number", "Every number in it should be finite", String(part));
+        if (typeof part === "object" && part !== null) for (const inner of Object.values(part)) next.push(inner);
+      }
+      level = next;
     }
     return reader(value, loc, problems);
   };

@@ -1,0 +1,65 @@
+/**
+ * Small saves on the server's own thread: waking another thread and being woken by it costs more than such a save
+ * itself. Only while the disk is quick, and never so often that its journal grows: those that are due to move it into the
+ * database belong to the other thread.
+ */
+import Database from "better-sqlite3";
+import { prepareToWrite, type SqliteSave, saveInto } from "./sqlite-save.ts";
+
+const MOST_BYTES = 64 * 1024;
+const MOST_ROWS = 100;
+/** A save that took longer held up everybody: the next ones go to the other thread for a while. */
+const SLOW_MS = 15;
+const SLOW_FOR_MS = 2_000;
+/** Rows and pages that go with them; after so many the other thread has a turn, which moves the journal if it is long. */
+const TURN_BYTES = 32 * 1024 ** 2;
+const BYTES_PER_SAVE = 128 * 1024;
+
+export class SmallSaves {
+  readonly #db: Database.Database;
+  readonly #save: (saves: SqliteSave[]) => void;
+  #quickAgainAt = 0;
+  #written = 0;
+
+  /** The file must have been prepared by the thread that writes it otherwise. */
+  constructor(file: string) {
+    this.#db = new Database(file, { fileMustExist: true });
+    prepareToWrite(this.#db);
+    this.#db.pragma("wal_autocheckpoint = 0");
+    this.#db.pragma("cache_size = -4096");
+    this.#save = saveInto(this.#db);
+  }
+
+  /** Whether these are to be saved here. Asked once for each; a no gives the turn to the other thread. */
+  takes(saves: readonly SqliteSave[]): boolean {
+    if (this.#written >= TURN_BYTES) {
+      this.#written = 0;
+      return false;
+    }
+    if (performance.now() < this.#quickAgainAt) return false;
+    let bytes = 0;
+    let rows = 0;
+    for (const save of saves) {
+      rows += save.rows.length;
+      if (rows > MOST_ROWS) return false;
+      for (const { body, payload } of save.rows) bytes += (body?.length ?? 0) + (payload?.byteLength ?? 0);
+    }
+    return bytes <= MOST_BYTES;
+  }
+
+  /** On disk when it returns; nothing is kept when it throws. */
+  save(saves: SqliteSave[]): void {
+    const begin = performance.now();
+    this.#written += BYTES_PER_SAVE;
+    try {
+      this.#save(saves);
+    } finally {
+      const end = performance.now();
+      if (end - begin > SLOW_MS) this.#quickAgainAt = end + SLOW_FOR_MS;
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
