@@ -91,6 +91,11 @@ test("process, killed three times, makes every rollout once", async () => {
       Array.from({ length: 20 }, (_, index) => `item-${index}`).sort(),
     );
     for (const group of groups) expect(group.scores).toEqual([1, 1, 1]);
+    // Each group is in one line of the metrics with all its rollouts, also those that a killed process did not log.
+    const metrics = linesOf(join(runDir, "metrics.jsonl"));
+    const sum = (name: string) => metrics.reduce((total, row) => total + Number(row[name]), 0);
+    expect([sum("train/groups"), sum("train/rollouts_finished"), sum("train/rollouts_scored")]).toEqual([20, 60, 60]);
+    expect(metrics.at(-1)).toMatchObject({ step: 20 });
 
     asked.clear();
     const again = await start("process", server.baseUrl, runDir, flags).ended;

@@ -103,7 +103,6 @@ export default class TerminalTestEnv extends AgentEnv<typeof Config, Item> {
     const exact = found?.trim() === wanted;
     const partial = !exact && found !== null && wanted !== "" && found.includes(wanted);
     const reward = exact ? 1 : partial ? this.config.partial_credit : 0;
-    this.#finished++;
     this.metric("avg_reward", reward);
     this.metric("accuracy", exact ? 1 : 0);
     this.metric("partial_match_rate", partial ? 1 : 0);
@@ -111,7 +110,9 @@ export default class TerminalTestEnv extends AgentEnv<typeof Config, Item> {
   }
 
   override async logMetrics(metrics: MetricRow) {
-    if (this.mode !== "evaluate") metrics["train/total_rollouts"] = this.#finished;
+    if (this.mode === "evaluate") return;
+    this.#finished += Number(metrics["train/rollouts_scored"] ?? 0);
+    metrics["train/total_rollouts"] = this.#finished;
   }
 
   async #rows(name: string): Promise<Item[]> {

@@ -20,7 +20,7 @@ import type { BaseEnv } from "./base-env.ts";
 import type { NamedItem } from "./item-source.ts";
 import { type MemberIdentity, type MemberOptions, runMember } from "./member.ts";
 import type { GroupTools, Rollout } from "./rollout.ts";
-import { recordOf, restored, transcriptOf } from "./rollout-record.ts";
+import { recordOf, restored, rolloutFacts, transcriptOf } from "./rollout-record.ts";
 import type { RunTotals } from "./run-totals.ts";
 import type { FinishedTrajectory, Trajectory } from "./trajectory.ts";
 import { finished } from "./trajectory.ts";
@@ -147,6 +147,7 @@ class GroupRun {
       sent: reason === null,
       items: reason === null ? scored.length : members.length,
       table: this.#table(members),
+      rollouts: members.map(({ record }) => rolloutFacts(record)),
     });
     if (line !== null) await deliver?.(line, group);
     env.logger.debug({ group: group.group_id, status: group.status, reason }, "group finished");
@@ -194,16 +195,9 @@ class GroupRun {
   }
 
   async #keep(record: RolloutRecord, trajectory: FinishedTrajectory): Promise<RolloutRecord> {
-    const { recorder, totals, metrics } = this.#options;
+    const { recorder, totals } = this.#options;
     const recorded = await recorder.rollout(record, transcriptOf(record.rollout_id, trajectory));
     totals.rollout(recorded);
-    metrics.rollout({
-      completionTokens: record.usage.completion_tokens,
-      reward: record.outcome.kind === "scored" ? record.outcome.reward : null,
-      aborted: record.outcome.kind === "aborted",
-      toolErrors: record.tool_errors,
-      metrics: record.outcome.kind === "scored" ? (record.metrics ?? {}) : {},
-    });
     return recorded;
   }
 

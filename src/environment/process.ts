@@ -12,6 +12,7 @@ import { ItemNames, type NamedItem } from "./item-source.ts";
 import { type OpenRun, openEnvironmentRun, type RunOptions } from "./open-run.ts";
 import { Progress } from "./progress.ts";
 import { endOfRun } from "./run-end.ts";
+import { countUnlogged } from "./unlogged-groups.ts";
 
 /** Runs an environment in `process` mode and gives the exit code. Throws only what kept the run from starting. */
 export async function runProcess(
@@ -28,6 +29,7 @@ export async function runProcess(
     totals.planned = totals.plannedGroups === null ? null : totals.plannedGroups * config.group_size;
     const group = groupOptions(run);
     progress.start();
+    await countUnlogged(run);
     await runAll({
       next: unfinishedItems(run, config.total_steps),
       run: async (work) => {

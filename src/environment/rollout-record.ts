@@ -2,6 +2,7 @@
 
 import { textOf } from "../core/index.ts";
 import type { Outcome, RolloutRecord, SampleLine, TranscriptLine } from "../evaluation/index.ts";
+import type { RolloutFacts } from "../metrics/index.ts";
 import type { MemberEnd, MemberIdentity } from "./member.ts";
 import type { FinishedTrajectory } from "./trajectory.ts";
 
@@ -92,6 +93,17 @@ export function restored(record: RolloutRecord, line: TranscriptLine): FinishedT
     tool_ms: record.timings.tool_ms,
     reward_ms: record.timings.reward_ms,
     ...(line.metadata && { metadata: line.metadata }),
+  };
+}
+
+/** What the rollout adds to the metrics of its step. */
+export function rolloutFacts({ outcome, usage, tool_errors, metrics }: RolloutRecord): RolloutFacts {
+  return {
+    completionTokens: usage.completion_tokens,
+    reward: outcome.kind === "scored" ? outcome.reward : null,
+    aborted: outcome.kind === "aborted",
+    toolErrors: tool_errors,
+    metrics: outcome.kind === "scored" ? (metrics ?? {}) : {},
   };
 }
 

@@ -5,24 +5,37 @@ const facts = { completionTokens: 10, reward: 1, aborted: false, toolErrors: [],
 
 test("a step's row has the names that dashboards know, and begins anew afterwards", () => {
   const metrics = new StepMetrics({ split: "train", tableGroups: 1 });
-  metrics.rollout({ ...facts, completionTokens: 10, metrics: { right: 1 } });
-  metrics.rollout({ ...facts, completionTokens: 30, reward: 0, metrics: { right: 0, "own/name": 3 } });
-  metrics.rollout({
-    ...facts,
-    reward: null,
-    aborted: true,
-    toolErrors: [{ turn: 2, tool_name: "t", arguments: "{}", error: "no" }],
+  metrics.group({
+    seconds: 2,
+    sent: true,
+    items: 2,
+    table: { item_id: "a", rollouts: [{ messages: [], score: 1 }] },
+    rollouts: [
+      { ...facts, completionTokens: 10, metrics: { right: 1 } },
+      { ...facts, completionTokens: 30, reward: 0, metrics: { right: 0, "own/name": 3 } },
+    ],
   });
-  metrics.group({ seconds: 2, sent: true, items: 2, table: { item_id: "a", rollouts: [{ messages: [], score: 1 }] } });
   metrics.group({
     seconds: 4,
     sent: false,
     items: 4,
     table: { item_id: "b", rollouts: [{ messages: [], score: "timeout" }] },
+    rollouts: [
+      {
+        ...facts,
+        reward: null,
+        aborted: true,
+        toolErrors: [{ turn: 2, tool_name: "t", arguments: "{}", error: "no" }],
+      },
+    ],
   });
+  metrics.group({ seconds: null, sent: true, items: 0, table: null, rollouts: [] });
   metrics.round(0.5, 2);
   const row = metrics.flush();
   expect(row).toMatchObject({
+    "train/groups": 3,
+    "train/rollouts_finished": 3,
+    "train/rollouts_scored": 2,
     "train/completion_lengths": 20,
     "train/completion_lengths_max": 30,
     "train/completion_lengths_p95": 29,

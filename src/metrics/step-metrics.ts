@@ -1,13 +1,14 @@
 /**
  * What is measured between two lines of `metrics.jsonl`. Names are those of the reference: `train/completion_lengths`,
- * `train_perf/task_duration_mean` and so on; an environment's own names get the prefix of their split.
+ * `train_perf/task_duration_mean` and so on; an environment's own names get the prefix of their split. A rollout counts
+ * in the step in which its group is finished, with the group: each is in one line only, and the lines' counts add up to the run's.
  */
 import { rolloutTable, type TableGroup } from "./rollout-table.ts";
 import type { MetricRow } from "./sink.ts";
 import { spreadOf } from "./spread.ts";
 import { type ToolErrorFacts, toolErrorLines } from "./tool-errors.ts";
 
-/** What one finished rollout adds. */
+/** What one rollout of a finished group adds. */
 export interface RolloutFacts {
   completionTokens: number;
   /** null when it was not scored. */
@@ -18,12 +19,14 @@ export interface RolloutFacts {
 }
 
 export interface GroupFacts {
-  seconds: number;
+  /** null where nobody knows any more: the group was finished by a process that did not live to log it. */
+  seconds: number | null;
   /** Whether it was sent or written; false: filtered. */
   sent: boolean;
   /** Sequences in it. */
   items: number;
   table: TableGroup | null;
+  rollouts: readonly RolloutFacts[];
 }
 
 export interface StepMetricsOptions {
@@ -41,6 +44,7 @@ export class StepMetrics {
   #aborted = 0;
   #toolErrors: ToolErrorFacts[] = [];
   #own = new Map<string, { sum: number; count: number }>();
+  #groups = 0;
   #durations: { seconds: number; sent: boolean }[] = [];
   #sent = 0;
   #rejected = 0;
@@ -53,11 +57,11 @@ export class StepMetrics {
 
   /** Groups since the last flush. */
   get groups(): number {
-    return this.#durations.length;
+    return this.#groups;
   }
 
   get isEmpty(): boolean {
-    return this.#durations.length === 0 && this.#rollouts === 0 && this.#own.size === 0;
+    return this.#groups === 0 && this.#own.size === 0;
   }
 
   /** A value of the environment's own; averaged over the step. */
@@ -70,17 +74,11 @@ export class StepMetrics {
     } else this.#own.set(name, { sum: value, count: 1 });
   }
 
-  rollout(facts: RolloutFacts): void {
-    this.#rollouts++;
-    if (facts.aborted) this.#aborted++;
-    else this.#lengths.push(facts.completionTokens);
-    if (facts.reward !== null) this.#rewards.push(facts.reward);
-    this.#toolErrors.push(...facts.toolErrors);
-    for (const [name, value] of Object.entries(facts.metrics)) this.add(name, value);
-  }
-
+  /** A finished group with its rollouts. */
   group(facts: GroupFacts): void {
-    this.#durations.push({ seconds: facts.seconds, sent: facts.sent });
+    this.#groups++;
+    for (const rollout of facts.rollouts) this.#rollout(rollout);
+    if (facts.seconds !== null) this.#durations.push({ seconds: facts.seconds, sent: facts.sent });
     if (facts.sent) this.#sent += facts.items;
     else this.#rejected += facts.items;
     const keep = this.#options.tableGroups;
@@ -119,6 +117,9 @@ export class StepMetrics {
       row[`${split}/reward_mean`] = rewards.mean;
       row[`${split}/reward_std`] = rewards.std;
     }
+    row[`${split}/groups`] = this.#groups;
+    row[`${split}/rollouts_finished`] = this.#rollouts;
+    row[`${split}/rollouts_scored`] = this.#rewards.length;
     if (this.#rollouts > 0) row[`${split}/infra_error_rate`] = this.#aborted / this.#rollouts;
     row[`${split}/tool_errors_count`] = this.#toolErrors.length;
     if (this.#toolErrors.length > 0) row[`${split}/tool_error_details`] = toolErrorLines(this.#toolErrors);
@@ -129,6 +130,15 @@ export class StepMetrics {
     Object.assign(row, this.own());
     this.#clear();
     return row;
+  }
+
+  #rollout(facts: RolloutFacts): void {
+    this.#rollouts++;
+    if (facts.aborted) this.#aborted++;
+    else this.#lengths.push(facts.completionTokens);
+    if (facts.reward !== null) this.#rewards.push(facts.reward);
+    this.#toolErrors.push(...facts.toolErrors);
+    for (const [name, value] of Object.entries(facts.metrics)) this.add(name, value);
   }
 
   #performance(row: MetricRow): void {
@@ -157,6 +167,7 @@ export class StepMetrics {
     this.#aborted = 0;
     this.#toolErrors = [];
     this.#own.clear();
+    this.#groups = 0;
     this.#durations = [];
     this.#sent = 0;
     this.#rejected = 0;
