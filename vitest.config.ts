@@ -11,13 +11,9 @@ export default defineConfig({
     ],
   },
   test: {
-    include: [
-      "src/**/*.test.ts",
-      "environments/**/*.test.ts",
-      "tests/**/*.test.ts",
-      "examples/**/*.test.ts",
-      "scripts/**/*.test.ts",
-    ],
+    // Also the test of an environment that `lachesis init` made in here.
+    include: ["**/*.test.ts"],
+    exclude: ["**/node_modules/**", "dist/**", "runs/**"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",

@@ -130,7 +130,7 @@ const yamlFile = ({
   name,
   folder,
 }: InitNames) => `# Settings of ${name} for \`--config ${folder}/default.yaml\`. Flags win over this file, this file over configInit().
-# \`lachesis config ${folder}/env.ts --config ${folder}/default.yaml\` shows every value and where it came from.
+# \`npx lachesis config ${folder}/env.ts --config ${folder}/default.yaml\` shows every value and where it came from.
 env:
   total_steps: 3
   group_size: 4
@@ -148,15 +148,15 @@ const readme = ({ name, folder, testModule }: InitNames) => `# ${name}
 
 The agent is asked to write a greeting into a file; the reward is 1 when the file holds exactly that text.
 
-    lachesis process ${folder}/env.ts                     # three groups of four rollouts, into runs/
-    lachesis evaluate ${folder}/env.ts                    # the held-out items
-    lachesis config ${folder}/env.ts                      # every setting and where it comes from
-    node ${folder}/env.ts process --env.total_steps 10    # the same without the \`lachesis\` command
+    npx lachesis process ${folder}/env.ts                     # three groups of four rollouts, into runs/
+    npx lachesis evaluate ${folder}/env.ts                    # the held-out items
+    npx lachesis config ${folder}/env.ts                      # every setting and where it comes from
+    node ${folder}/env.ts process --env.total_steps 10        # the same without the command (Node 22.18 or newer)
     ${testModule === "vitest" ? `npx vitest run ${folder.replace(/^\.\//, "")}` : `node --test ${folder}/env.test.ts`}
 
 It runs with the embedded model as it is. Against another server:
 
-    lachesis process ${folder}/env.ts --openai.base_url https://openrouter.ai/api/v1 --openai.model_name some/model
+    npx lachesis process ${folder}/env.ts --openai.base_url https://openrouter.ai/api/v1 --openai.model_name some/model
 
 Change \`getNextItem\` (what the tasks are), \`formatPrompt\` (what the agent is told) and \`computeReward\` (what counts).
 `;

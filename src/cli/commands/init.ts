@@ -48,7 +48,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text, { flag: "wx" });
 
   const made = Object.keys(files).map((file) => `  ${join(folder, file)}`);
-  const steps = [`  lachesis process ${names.folder}/env.ts`, `  lachesis evaluate ${names.folder}/env.ts`];
+  const steps = [`  npx lachesis process ${names.folder}/env.ts`, `  npx lachesis evaluate ${names.folder}/env.ts`];
   if (!canImport(path)) steps.unshift("  npm install lachesis");
   process.stdout.write(
     [
