@@ -40,7 +40,7 @@ export class Unigram implements Model {
   static fromJson(fields: Fields): Unigram {
     const entries = fields.list("vocab").map((entry, index): [string, number] => {
       if (Array.isArray(entry) && typeof entry[0] === "string" && typeof entry[1] === "number") {
-        return [entry[0], entry[1]];
+        return [entry[0], asCrateReads(entry[1])];
       }
       throw tokenizerError(`${fields.where}.vocab[${index}] must be [token, score]`);
     });
@@ -136,6 +136,20 @@ export class Unigram implements Model {
     }
     return joined(text, from, known);
   }
+}
+
+/**
+ * A score as the crate's JSON reader gets it from the shortest decimal: digits as an integer divided by a power of ten,
+ * which is off by a rounding where there are 17 digits. It decides between paths that are otherwise equal.
+ */
+export function asCrateReads(score: number): number {
+  const decimal = /^(-?)(\d+)(?:\.(\d+))?$/.exec(String(score));
+  if (decimal === null) return score;
+  const [, sign, whole, fraction = ""] = decimal;
+  const digits = `${whole}${fraction}`.replace(/^0+/, "");
+  if (digits.length <= 15) return score;
+  const value = Number(BigInt(digits)) / Number(`1e${fraction.length}`);
+  return sign === "" ? value : -value;
 }
 
 function joined(text: string, from: Int32Array, known: Uint8Array): string[] {
