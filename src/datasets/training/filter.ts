@@ -35,7 +35,17 @@ export function isSolved(reward: number): boolean {
   return reward >= 1;
 }
 
-/** Throws `config_invalid` with the column of what is wrong. */
+/** What people write who come from another language. */
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ["=", "; equality is =="],
+  ["&", "; write and"],
+  ["|", "; write or"],
+]);
+
+/** Parentheses and `not` inside each other; deeper expressions are not written by people. */
+const DEEPEST = 200;
+
+/** Throws `config_invalid` with the column of what is wrong, and a caret below it. */
 export function parseFilter(text: string): ItemFilter {
   return new Parser(text).parse();
 }
@@ -49,6 +59,7 @@ class Parser {
   readonly #text: string;
   readonly #tokens: Token[];
   #at = 0;
+  #depth = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -58,7 +69,7 @@ class Parser {
   parse(): ItemFilter {
     const filter = this.#either();
     const rest = this.#tokens[this.#at];
-    if (rest) throw this.#wrong(rest.column, `"${rest.text}" is not expected here`);
+    if (rest) throw this.#wrong(rest.column, `"${rest.text}" is not expected here${HINTS.get(rest.text) ?? ""}`);
     return filter;
   }
 
@@ -75,16 +86,23 @@ class Parser {
   }
 
   #one(): ItemFilter {
-    if (this.#take("not")) {
-      const inner = this.#one();
-      return (rewards) => !inner(rewards);
-    }
-    if (this.#take("(")) {
-      const inner = this.#either();
-      if (!this.#take(")")) throw this.#wrong(this.#column(), 'a ")" is missing');
-      return inner;
-    }
-    return this.#comparison();
+    if (++this.#depth > DEEPEST) throw this.#wrong(this.#column(), `more than ${DEEPEST} levels deep`);
+    const filter = this.#negated() ?? this.#grouped() ?? this.#comparison();
+    this.#depth--;
+    return filter;
+  }
+
+  #negated(): ItemFilter | null {
+    if (!this.#take("not")) return null;
+    const inner = this.#one();
+    return (rewards) => !inner(rewards);
+  }
+
+  #grouped(): ItemFilter | null {
+    if (!this.#take("(")) return null;
+    const inner = this.#either();
+    if (!this.#take(")")) throw this.#wrong(this.#column(), 'a ")" is missing');
+    return inner;
   }
 
   /** A chain as in mathematics: `0 < avg < 1`; a value alone means that it is more than 0. */
@@ -113,19 +131,24 @@ class Parser {
     const token = this.#tokens[this.#at];
     if (!token) throw this.#wrong(this.#column(), "a number or a name is missing");
     this.#at++;
-    const number = Number(token.text);
-    if (!Number.isNaN(number)) return () => number;
+    if (/^-?[\d.]/.test(token.text)) {
+      const number = Number(token.text);
+      if (!Number.isFinite(number)) throw this.#wrong(token.column, `"${token.text}" is not a number`);
+      return () => number;
+    }
     const k = /^pass@(\d+)$/.exec(token.text)?.[1];
     if (k !== undefined && Number(k) > 0)
       return (rewards) => passAtK(rewards.length, rewards.filter(isSolved).length, Number(k));
     const known = NAMES.get(token.text);
     if (known) return known;
     const nearest = nearestName(token.text, [...NAMES.keys(), "pass@1"]);
+    if (/^[<>=!()]|^(and|or)$/i.test(token.text))
+      throw this.#wrong(token.column, `a number or a name is missing before "${token.text}"`);
     throw this.#wrong(token.column, `"${token.text}" is not known${nearest ? `; did you mean ${nearest}?` : ""}`);
   }
 
   #take(text: string): boolean {
-    if (this.#tokens[this.#at]?.text !== text) return false;
+    if (this.#tokens[this.#at]?.text.toLowerCase() !== text) return false;
     this.#at++;
     return true;
   }
@@ -136,7 +159,7 @@ class Parser {
 
   #split(): Token[] {
     const tokens: Token[] = [];
-    const pattern = /\s*(<=|>=|==|!=|<|>|\(|\)|-?\d*\.?\d+(?:e-?\d+)?|pass@\d+|[a-z_]+|\S)/giy;
+    const pattern = /\s*(<=|>=|==|!=|<|>|\(|\)|-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|pass@\d+|[a-z_]+|\S)/giuy;
     for (let match = pattern.exec(this.#text); match; match = pattern.exec(this.#text)) {
       tokens.push({ text: match[1]!, column: match.index + match[0].length - match[1]!.length + 1 });
     }
@@ -145,9 +168,12 @@ class Parser {
 
   #wrong(column: number, what: string): LachesisError {
     const names = `${[...NAMES.keys()].join(", ")}, pass@K`;
+    // Tabs and line ends would put the caret elsewhere; of a long expression the part around it is shown.
+    const from = Math.max(0, column - 60);
+    const shown = this.#text.slice(from, from + 100).replace(/\s/g, " ");
     return new LachesisError(
       "config_invalid",
-      `--filter "${this.#text}", column ${column}: ${what}. Names: ${names}; comparisons < <= > >= == !=; and, or, not, parentheses.`,
+      `--filter, column ${column}: ${what}${/\?$/.test(what) ? "" : "."}\n  ${shown}\n  ${" ".repeat(column - 1 - from)}^\nNames: ${names}; comparisons < <= > >= == !=; and, or, not, parentheses.`,
     );
   }
 }

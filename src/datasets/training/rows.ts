@@ -3,7 +3,7 @@
  * with `weight: 0` is shown and not trained: it is trained in another row of the same rollout.
  */
 import { type ChatMessage, LachesisError, type ToolSchema } from "../../core/index.ts";
-import type { Conversation, ScoredRollout, TrainingGroup } from "./scored-group.ts";
+import type { Conversation, ScoredRollout, TokenRow, TrainingGroup } from "./scored-group.ts";
 import { type SelectOptions, selected } from "./select.ts";
 
 export type WeightedMessage = ChatMessage & { weight?: 0 };
@@ -25,13 +25,11 @@ export type TrainingRow = SftRow | DpoRow;
 export type Decode = (tokens: readonly number[]) => string;
 
 export function sftRows(group: TrainingGroup, options: SelectOptions, decode: Decode | null): SftRow[] {
+  const common = decode ? commonPrefix(textsOf(group, decode)) : "";
   const rows = selected(group.rollouts, options).flatMap((rollout): SftRow[] => {
     const facts = factsOf(group, rollout, rollout.reward);
     if (!decode) return weighted(withMessages(group, rollout)).map((messages) => ({ messages, ...facts }));
-    const prefix = commonPrefix(textsOf(group, decode));
-    return rollout.conversations.flatMap(({ tokens }) =>
-      tokens ? [{ prefix, completion: decode(tokens).slice(prefix.length), ...facts }] : [],
-    );
+    return completions(rollout, common, decode).map((row) => ({ ...row, ...facts }));
   });
   return options.maxPerItem === null ? rows : rows.slice(0, options.maxPerItem);
 }
@@ -53,15 +51,9 @@ export function dpoRows(group: TrainingGroup, options: SelectOptions, decode: De
       rows.push({ pos: withMessages(group, pos)[0]!.messages, neg: withMessages(group, neg)[0]!.messages, ...facts });
       continue;
     }
-    const [a, b] = [pos.conversations[0], neg.conversations[0]];
-    if (a?.tokens && b?.tokens) {
-      rows.push({
-        prefix,
-        pos: decode!(a.tokens).slice(prefix.length),
-        neg: decode!(b.tokens).slice(prefix.length),
-        ...facts,
-      });
-    }
+    const [a, b] = [lastText(pos, decode!), lastText(neg, decode!)];
+    if (a !== null && b !== null)
+      rows.push({ prefix, pos: a.slice(prefix.length), neg: b.slice(prefix.length), ...facts });
   }
   return options.maxPerItem === null ? rows : rows.slice(0, options.maxPerItem);
 }
@@ -80,16 +72,21 @@ function apart(pos: ScoredRollout, neg: ScoredRollout, margin: number | null): b
   return margin === null ? difference > 0 : difference > 0 && difference >= margin;
 }
 
-/** The conversations with each assistant turn weighted in the first only: branches share their beginning. */
+/**
+ * The conversations with each assistant turn weighted in the first only: branches share their beginning. Turns that the
+ * policy did not sample (examples in the prompt, say) are shown and never trained.
+ */
 function weighted(conversations: readonly Conversation[]): WeightedMessage[][] {
   const trained = new Set<string>();
-  return conversations.flatMap(({ messages }) => {
+  return conversations.flatMap(({ messages, sampledTurns }) => {
+    const turns = messages.filter(({ role }) => role === "assistant").length;
+    let given = sampledTurns === null ? 0 : Math.max(0, turns - sampledTurns);
     let history = "";
     let fresh = false;
     const row = messages.map((message): WeightedMessage => {
       history += `${JSON.stringify(message)}\n`;
       if (message.role !== "assistant") return message;
-      if (trained.has(history)) return { ...message, weight: 0 };
+      if (given-- > 0 || trained.has(history)) return { ...message, weight: 0 };
       trained.add(history);
       fresh = true;
       return message;
@@ -108,10 +105,34 @@ function factsOf(group: TrainingGroup, rollout: ScoredRollout, score: number): R
   };
 }
 
+/**
+ * One row for each sequence that trains something. A sequence that repeats what an earlier one of its rollout trained
+ * (its mask says so) has that in its prefix.
+ */
+function completions(rollout: ScoredRollout, common: string, decode: Decode): { prefix: string; completion: string }[] {
+  return sequencesOf(rollout).flatMap(({ tokens, trainedFrom }) => {
+    if (trainedFrom === tokens.length) return [];
+    const text = decode(tokens);
+    const shown = trainedFrom === null ? "" : decode(tokens.slice(0, trainedFrom));
+    // The common text ends the prefix, unless it leaves nothing: a group of one, or equal answers.
+    const isLater = shown.length > common.length || common.length === text.length;
+    const prefix = isLater && text.startsWith(shown) ? shown : common;
+    return prefix.length < text.length ? [{ prefix, completion: text.slice(prefix.length) }] : [];
+  });
+}
+
+/** The last sequence of a rollout holds its end. */
+function lastText(rollout: ScoredRollout, decode: Decode): string | null {
+  const last = sequencesOf(rollout).at(-1);
+  return last ? decode(last.tokens) : null;
+}
+
 function textsOf(group: TrainingGroup, decode: Decode): string[] {
-  return group.rollouts.flatMap(({ conversations }) =>
-    conversations.flatMap(({ tokens }) => (tokens ? [decode(tokens)] : [])),
-  );
+  return group.rollouts.flatMap((rollout) => sequencesOf(rollout).map(({ tokens }) => decode(tokens)));
+}
+
+function sequencesOf({ conversations }: ScoredRollout): TokenRow[] {
+  return conversations.flatMap(({ sequences }) => sequences);
 }
 
 /** Cut before a surrogate pair, never inside. */

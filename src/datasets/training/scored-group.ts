@@ -1,13 +1,23 @@
 /**
  * Groups as training data is made from them: conversations with rewards, out of the lines of groups.jsonl or
- * samples.jsonl, or from a trajectory API. A rollout that branched has several conversations.
+ * samples.jsonl, or from a trajectory API. A rollout that branched has several conversations. What has the wrong shape is
+ * an error that names the line and the field; nothing is guessed.
  */
 import { type ChatMessage, isObject, LachesisError, type ToolSchema } from "../../core/index.ts";
 
+/** A sequence of tokens that a conversation gave; several where its history was rendered anew on the way. */
+export interface TokenRow {
+  tokens: number[];
+  /** Place of the first token that is trained; null where no mask says it. */
+  trainedFrom: number | null;
+}
+
 export interface Conversation {
   messages: ChatMessage[];
-  /** null where the source has none. */
-  tokens: number[] | null;
+  /** Empty where the source has none. */
+  sequences: TokenRow[];
+  /** How many turns the policy sampled, which are the last ones; null where no masks say it. */
+  sampledTurns: number | null;
 }
 
 export interface ScoredRollout {
@@ -31,47 +41,112 @@ export function trainingGroup(value: unknown, place: string, number: number): Tr
 }
 
 function fromGroup(value: Record<string, unknown>, place: string, number: number): TrainingGroup {
-  const { scores, messages, tokens, rollout_ids } = value;
-  if (!isNumbers(scores)) throw wrong(place, "`scores` must be a list of numbers");
-  const texts = Array.isArray(messages) ? (messages as ChatMessage[][]) : null;
-  const ids = Array.isArray(tokens) ? (tokens as number[][]) : null;
+  const { scores } = value;
+  if (!Array.isArray(scores) || !scores.every((score) => Number.isFinite(score)))
+    throw wrong(place, "`scores` must be a list of numbers");
+  const rows = (name: string) => listOf(value, name, scores.length, place);
+  const [messages, tokens, masks, ids] = [rows("messages"), rows("tokens"), rows("masks"), rows("rollout_ids")];
   const rollouts = new Map<string, ScoredRollout>();
-  scores.forEach((reward, row) => {
-    const rolloutId = Array.isArray(rollout_ids) ? String(rollout_ids[row]) : `${number}/${row}`;
+  scores.forEach((reward: number, row) => {
+    const rolloutId = ids ? String(ids[row]) : `${number}/${row}`;
     const rollout = rollouts.get(rolloutId) ?? { rolloutId, reward, conversations: [] };
     rollouts.set(rolloutId, rollout);
-    const conversation = { messages: texts?.[row] ?? [], tokens: ids?.[row]?.length ? ids[row]! : null };
-    // Sequences of one conversation (thinking that was stripped, say) share its messages: it is one row.
-    const { length } = conversation.messages;
-    const known = length > 0 && rollout.conversations.some((other) => sameText(other.messages, conversation.messages));
-    if (!known) rollout.conversations.push(conversation);
+    const text = messages ? messagesOf(messages[row], `messages[${row}]`, place) : [];
+    const numbers = tokens ? integersOf(tokens[row], `tokens[${row}]`, place) : [];
+    const mask = masks ? maskOf(integersOf(masks[row], `masks[${row}]`, place)) : null;
+    const sequences = numbers.length > 0 ? [{ tokens: numbers, trainedFrom: mask?.from ?? null }] : [];
+    // Sequences of one conversation (thinking that was stripped, say) share its messages: it is one row of messages.
+    const known = text.length > 0 && rollout.conversations.find(({ messages }) => sameText(messages, text));
+    if (!known) {
+      rollout.conversations.push({ messages: text, sequences, sampledTurns: mask?.turns ?? null });
+      return;
+    }
+    known.sequences.push(...sequences);
+    known.sampledTurns = mask && known.sampledTurns !== null ? known.sampledTurns + mask.turns : null;
   });
   return {
-    groupId: typeof value.group_id === "string" ? value.group_id : String(number),
-    itemId: typeof value.item_id === "string" ? value.item_id : String(number),
-    tools: Array.isArray(value.tools) && value.tools.length > 0 ? (value.tools as ToolSchema[]) : null,
+    groupId: nameOf(value.group_id, number),
+    itemId: nameOf(value.item_id, number),
+    tools: toolsOf(value.tools, place),
     rollouts: [...rollouts.values()],
   };
 }
 
 /** A line of samples.jsonl: one attempt of an evaluation. */
 function fromSample(value: Record<string, unknown>, place: string): TrainingGroup {
-  const { outcome, messages, item_id, rollout_id } = value;
-  if (!Array.isArray(messages)) throw wrong(place, "`messages` must be a list");
-  const reward = isObject(outcome) && outcome.kind === "scored" ? Number(outcome.reward) : null;
+  const { outcome, item_id, rollout_id } = value;
   const itemId = String(item_id ?? place);
-  const rolloutId = String(rollout_id ?? place);
-  const conversation = { messages: messages as ChatMessage[], tokens: null };
+  const conversation: Conversation = {
+    messages: messagesOf(value.messages, "messages", place),
+    sequences: [],
+    sampledTurns: null,
+  };
+  const rollout = { rolloutId: String(rollout_id ?? place), conversations: [conversation] };
+  const reward = rewardOf(isObject(outcome) ? outcome : { kind: "scored", reward: value.reward }, place);
   return {
     groupId: itemId,
     itemId,
-    tools: Array.isArray(value.tools) ? (value.tools as ToolSchema[]) : null,
-    rollouts: reward === null ? [] : [{ rolloutId, reward, conversations: [conversation] }],
+    tools: toolsOf(value.tools, place),
+    rollouts: reward === null ? [] : [{ ...rollout, reward }],
   };
 }
 
-function isNumbers(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "number" && Number.isFinite(item));
+/** null: the attempt was not scored. */
+function rewardOf(outcome: Record<string, unknown>, place: string): number | null {
+  if (outcome.kind !== "scored" || outcome.reward === null) return null;
+  if (typeof outcome.reward !== "number") throw wrong(place, "`outcome.reward` must be a number");
+  return outcome.reward;
+}
+
+/** A field with one entry for each score; null where it is not given. */
+function listOf(value: Record<string, unknown>, name: string, length: number, place: string): unknown[] | null {
+  const list = value[name] ?? null;
+  if (list === null) return null;
+  if (!Array.isArray(list)) throw wrong(place, `\`${name}\` must be a list`);
+  if (list.length !== length) throw wrong(place, `\`${name}\` has ${list.length} entries for ${length} scores`);
+  return list;
+}
+
+function messagesOf(value: unknown, name: string, place: string): ChatMessage[] {
+  if (!Array.isArray(value)) throw wrong(place, `\`${name}\` must be a list of messages`);
+  value.forEach((message, index) => {
+    const known = isObject(message) && ROLES.has(message.role as string);
+    if (!known)
+      throw wrong(place, `\`${name}[${index}]\` must be a message with one of the roles ${[...ROLES].join(", ")}`);
+    const { content = null } = message as Record<string, unknown>;
+    if (content !== null && typeof content !== "string" && !Array.isArray(content))
+      throw wrong(place, `\`${name}[${index}].content\` must be a text, a list of parts or null`);
+  });
+  return value as ChatMessage[];
+}
+
+const ROLES: ReadonlySet<string> = new Set(["system", "developer", "user", "assistant", "tool"]);
+
+function integersOf(value: unknown, name: string, place: string): number[] {
+  if (!Array.isArray(value) || !value.every(Number.isInteger))
+    throw wrong(place, `\`${name}\` must be a list of integers`);
+  return value as number[];
+}
+
+function toolsOf(value: unknown, place: string): ToolSchema[] | null {
+  if (value === undefined || value === null) return null;
+  if (!Array.isArray(value) || !value.every(isObject)) throw wrong(place, "`tools` must be a list of tool definitions");
+  return value.length > 0 ? (value as unknown as ToolSchema[]) : null;
+}
+
+/**
+ * The first token that is trained, and the stretches of such tokens: one for each sampled turn, because the template's
+ * tokens stand between. null where the first token is trained already: such masks do not tell prompt and answer apart.
+ */
+function maskOf(mask: readonly number[]): { from: number; turns: number } | null {
+  const from = mask.findIndex((id) => id !== -100);
+  if (from === 0 || mask.length === 0) return null;
+  const turns = mask.filter((id, place) => id !== -100 && mask[place - 1] === -100).length;
+  return { from: from === -1 ? mask.length : from, turns };
+}
+
+function nameOf(value: unknown, number: number): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : String(number);
 }
 
 function sameText(a: readonly ChatMessage[], b: readonly ChatMessage[]): boolean {

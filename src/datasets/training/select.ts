@@ -1,6 +1,6 @@
 /** Which of an item's rollouts become training rows. */
 import { isSolved } from "./filter.ts";
-import type { ScoredRollout } from "./scored-group.ts";
+import type { ScoredRollout, TokenRow } from "./scored-group.ts";
 
 export const SELECTIONS = ["correct", "best", "shortest"] as const;
 export type Selection = (typeof SELECTIONS)[number];
@@ -34,7 +34,11 @@ export function selected(rollouts: readonly ScoredRollout[], options: SelectOpti
 
 function lengthOf({ conversations }: ScoredRollout): number {
   return conversations.reduce(
-    (sum, { messages, tokens }) => sum + (tokens?.length ?? JSON.stringify(messages).length),
+    (sum, { messages, sequences }) => sum + (tokensOf(sequences) || JSON.stringify(messages).length),
     0,
   );
+}
+
+function tokensOf(sequences: readonly TokenRow[]): number {
+  return sequences.reduce((sum, { tokens }) => sum + tokens.length, 0);
 }

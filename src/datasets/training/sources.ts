@@ -1,9 +1,8 @@
 /** Where groups come from: a file of groups or samples, a run directory, or a trajectory API whose trainer we are. */
-import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { errorMessage, isErrno, LachesisError } from "../../core/index.ts";
+import { linesOfFile } from "../text-file.ts";
 import { type TrainingGroup, trainingGroup } from "./scored-group.ts";
 
 /** The file of a path: itself, or of a run directory its groups, else its samples. Throws `not_found`. */
@@ -19,18 +18,16 @@ export async function groupsFile(path: string): Promise<string> {
   );
 }
 
-/** Groups of a file, line by line. Throws `not_found`, `data_invalid` with the line. */
+/** Groups of a file, line by line. Throws `not_found`, and `data_invalid` with the line and the field. */
 export async function* groupsOf(file: string): AsyncGenerator<TrainingGroup> {
   if ((await kindOf(file)) === null) throw new LachesisError("not_found", `${file} does not exist.`);
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
-  let number = 0;
-  for await (const line of lines) {
-    number++;
-    if (line.trim() === "") continue;
+  for await (const { text, line: number } of linesOfFile(file)) {
+    const json = number === 1 ? text.replace(/^\uFEFF/, "") : text;
+    if (json.trim() === "") continue;
     const place = `${file}:${number}`;
     let value: unknown;
     try {
-      value = JSON.parse(line);
+      value = JSON.parse(json);
     } catch (error) {
       throw new LachesisError("data_invalid", `${place}: the line is not JSON: ${errorMessage(error)}.`);
     }

@@ -29,6 +29,12 @@ const groupLine = (scores: number[], extra: object = {}) => ({
   ...extra,
 });
 
+async function all(path: string) {
+  const groups = [];
+  for await (const group of groupsOf(path)) groups.push(group);
+  return groups;
+}
+
 describe("filter", () => {
   it("knows chains, names, pass@k, and, or, not", () => {
     const holds = (text: string, rewards: number[]) => parseFilter(text)(rewards);
@@ -44,6 +50,12 @@ describe("filter", () => {
 
   it("says where an expression is wrong, whatever it is", () => {
     expect(() => parseFilter("avrg > 1")).toThrow(/column 1: "avrg" is not known; did you mean avg\?/);
+    expect(() => parseFilter("n > 1 && solved")).toThrow(
+      'column 7: "&" is not expected here; write and.\n  n > 1 && solved\n        ^\n',
+    );
+    expect(() => parseFilter("avg > > 1")).toThrow(/column 7: a number or a name is missing before ">"/);
+    for (const deep of ["(".repeat(100_000), "not ".repeat(100_000)])
+      expect(() => parseFilter(deep)).toThrow(/levels deep/);
     expect(() => parseFilter("(avg > 1")).toThrow(/column 9/);
     expect(() => parseFilter("avg > 1 2")).toThrow(/column 9/);
     for (const name of ["constructor", "toString > 1", "1 valueOf 2"])
@@ -78,6 +90,16 @@ describe("rows", () => {
       groupLine([1, 1, 1], {
         rollout_ids: ["r", "r", "s"],
         messages: [[...shared, user("x"), assistant("two")], [...shared, user("y"), assistant("three")], shared],
+        tokens: [
+          [1, 2, 3, 4],
+          [1, 2, 5, 6],
+          [1, 2],
+        ],
+        masks: [
+          [-100, 2, -100, 4],
+          [-100, -100, -100, 6],
+          [-100, 2],
+        ],
       }),
       "f:1",
       1,
@@ -88,6 +110,57 @@ describe("rows", () => {
     );
     expect(trained.sort()).toEqual(["one", "one", "three", "two"]);
     expect(rows.find(({ messages }) => messages.at(-1)!.content === "three")!.messages[1]!.weight).toBe(0);
+    const texts = sftRows(group, everything, (tokens) => tokens.join(""));
+    expect(texts.map((row) => ("prefix" in row ? [row.prefix, row.completion] : []))).toEqual([
+      ["1", "2"], // Of s, and all that it says: the common text would leave nothing.
+      ["12", "34"],
+      ["125", "6"],
+    ]);
+  });
+
+  it("shows turns that the policy did not sample and trains them never", () => {
+    const example = [user("1 + 1?"), assistant("2")];
+    const line = groupLine([1], {
+      messages: [[...example, user("2 + 2?"), assistant("4"), user("sure?"), assistant("yes")]],
+      tokens: [[1, 2, 3, 4, 5]],
+      masks: [[-100, -100, 3, -100, 5]],
+    });
+    const weights = (value: object) =>
+      (
+        sftRows(trainingGroup(value, "f:1", 1), everything, null) as { messages: { role: string; weight?: 0 }[] }[]
+      )[0]!.messages
+        .filter(({ role }) => role === "assistant")
+        .map(({ weight }) => weight ?? 1);
+    expect(weights(line)).toEqual([0, 1, 1]);
+    // A mask that trains from the first token on does not tell prompt and answer apart; without one nothing is known.
+    expect(weights({ ...line, masks: [[1, 1, 1, 1, 1]] })).toEqual([1, 1, 1]);
+    expect(weights({ ...line, masks: null })).toEqual([1, 1, 1]);
+  });
+
+  it("makes a text row of each sequence of a conversation whose history was rendered anew", () => {
+    const talk = [user("q"), assistant("one"), user("more"), assistant("two")];
+    const group = trainingGroup(
+      groupLine([1, 1], {
+        rollout_ids: ["r", "r"],
+        messages: [talk, talk],
+        tokens: [
+          [1, 7, 2],
+          [1, 2, 3, 4],
+        ],
+        masks: [
+          [-100, 7, 2],
+          [-100, -100, -100, 4],
+        ],
+      }),
+      "f:1",
+      1,
+    );
+    const texts = sftRows(group, everything, (tokens) => tokens.join(""));
+    expect(texts).toMatchObject([
+      { prefix: "1", completion: "72" },
+      { prefix: "123", completion: "4" },
+    ]);
+    expect(sftRows(group, everything, null)).toHaveLength(1);
   });
 
   it("pairs better with worse, none twice, and cuts the common text", () => {
@@ -101,7 +174,7 @@ describe("rows", () => {
   it("refuses groups without conversations instead of writing nothing", () => {
     const group = trainingGroup(groupLine([1], { messages: null }), "f:1", 1);
     expect(() => sftRows(group, everything, null)).toThrow(/include_messages/);
-    expect(sftRows(group, everything, () => "text")).toHaveLength(1);
+    expect(sftRows(group, everything, (tokens) => `text ${tokens}`)).toHaveLength(1);
   });
 });
 
@@ -140,8 +213,36 @@ describe("files", () => {
     const file = await groupsFile(directory);
     const groups = groupsOf(file);
     expect((await groups.next()).value).toMatchObject({ groupId: "g" });
-    await expect(groups.next()).rejects.toThrow(/groups\.jsonl:2/);
+    await expect(groups.next()).rejects.toThrow(/groups\.jsonl:2: `scores` must be a list of numbers/);
     await expect(groupsFile(join(directory, "none"))).rejects.toThrow(/does not exist/);
+  });
+
+  it("keeps line separators that are no line ends, and names each field that is wrong", async () => {
+    const path = join(directory, "groups.jsonl");
+    const odd = "a\u2028b\u2029c\u0085d\r🙂";
+    await writeFile(
+      path,
+      `\uFEFF${JSON.stringify(groupLine([1], { messages: [[user(odd), assistant("ok")]] }))}\r\n\n`,
+    );
+    const groups = await all(path);
+    expect(groups.map(({ rollouts }) => rollouts[0]!.conversations[0]!.messages[0]!.content)).toEqual([odd]);
+    const wrong: [object, RegExp][] = [
+      [{ scores: [1, "2"] }, /`scores`/],
+      [{ messages: [[user("q")]] }, /`messages` has 1 entries for 2 scores/],
+      [{ messages: ["q", "r"] }, /`messages\[0\]` must be a list/],
+      [{ messages: [[user("q")], [{ role: "robot", content: "" }]] }, /`messages\[1\]\[0\]`/],
+      [{ messages: [[user("q")], [{ role: "user", content: 7 }]] }, /`messages\[1\]\[0\]\.content`/],
+      [{ tokens: [[1], [1.5]] }, /`tokens\[1\]`/],
+      [{ masks: [[1], "x"] }, /`masks\[1\]`/],
+      [{ rollout_ids: ["r"] }, /`rollout_ids` has 1/],
+      [{ tools: "bash" }, /`tools`/],
+    ];
+    for (const [field, message] of wrong) {
+      await writeFile(path, `\n${JSON.stringify(groupLine([1, 0], field))}`);
+      const read = all(path);
+      await expect(read).rejects.toThrow(message);
+      await expect(read).rejects.toThrow(/groups\.jsonl:2:/);
+    }
   });
 
   it("gives ShareGPT with calls and results as text", () => {
