@@ -4,7 +4,8 @@ import { errorMessage } from "../../core/index.ts";
 import type { Sandbox } from "../../sandbox/index.ts";
 import type { ToolCallContext } from "../contract.ts";
 import { defineTool } from "../define-tool.ts";
-import { FileProblem, FileSet } from "../patch/file-set.ts";
+import { FileProblem } from "../patch/file-problem.ts";
+import { FileSet } from "../patch/file-set.ts";
 import { resolvePath } from "../terminal/shell.ts";
 import { fileFailure } from "./file-errors.ts";
 import { lint } from "./lint.ts";
@@ -57,11 +58,8 @@ async function replace(args: Arguments, sandbox: Sandbox, context: ToolCallConte
   const files = new FileSet(sandbox);
   const full = await resolvePath(context, sandbox, args.path);
   const { replaceIn } = await import("../patch/apply.ts");
-  const { diff, count, strategy } = await replaceIn(files, full, args.path, {
-    oldText: args.old_string,
-    newText: args.new_string,
-    all: args.replace_all,
-  });
+  const wanted = { oldText: args.old_string, newText: args.new_string, all: args.replace_all };
+  const { diff, count, strategy } = await replaceIn(files, full, args.path, wanted, context.signal);
   await files.commit();
   const written = await files.read(full);
   return {
@@ -84,7 +82,8 @@ async function patch(args: Arguments, sandbox: Sandbox, context: ToolCallContext
   const parsed = parseV4a(args.patch);
   if (!parsed.ok) return { success: false, error: parsed.error };
   const files = new FileSet(sandbox);
-  const summary = await applyOperations(files, parsed.operations, (path) => resolvePath(context, sandbox, path));
+  const resolve = (path: string) => resolvePath(context, sandbox, path);
+  const summary = await applyOperations(files, parsed.operations, resolve, context.signal);
   await files.commit();
   const lints: Record<string, object> = {};
   for (const [name, full] of summary.written) {

@@ -10,8 +10,9 @@ import { endsRollout } from "../fatal.ts";
 import { resolvePath } from "../terminal/shell.ts";
 import { bytePattern } from "./byte-pattern.ts";
 import { fileFailure } from "./file-errors.ts";
-import { parseGrep, parseRipgrep, type SearchLine } from "./search-output.ts";
+import { parseGrep, parseRipgrep } from "./search-output.ts";
 import { CONTENT_SCRIPT, FILES_SCRIPT, withoutBraces } from "./search-scripts.ts";
+import { summaryOf } from "./search-summary.ts";
 import { similarNames } from "./similar-names.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -151,9 +152,9 @@ async function searchContent(
     context,
   );
   const output = Buffer.from(result.stdout);
-  const lines = output[0] === 123 ? parseRipgrep(output) : parseGrep(output);
+  const found = await summaryOf(output[0] === 123 ? parseRipgrep(output) : parseGrep(output), args);
   const failed = result.exitCode !== 0 && result.exitCode !== 1;
-  if (failed && lines.length === 0) {
+  if (failed && found.matches === 0) {
     return {
       total_count: 0,
       error: result.timedOut
@@ -162,52 +163,31 @@ async function searchContent(
     };
   }
   const name = named(args, directory);
-  const matched = lines.filter((line) => !line.context);
   const facts = warnings(result, args.output_mode === "content" ? "matches" : "files");
   if (args.output_mode === "content") {
-    const shown = pageOf(lines, args.offset, args.limit);
     return {
-      total_count: matched.length,
-      matches: shown.map((line) => ({
+      total_count: found.matches,
+      matches: found.shown.map((line) => ({
         path: name(line.path),
         line: line.line,
         content: line.text.length > 500 ? `${line.text.slice(0, 500)}... [truncated]` : line.text,
         ...(line.context && { context: true as const }),
       })),
       ...facts,
-      ...more(matched.length, args),
+      ...more(found.matches, args),
     };
   }
-  const perFile = new Map<string, number>();
-  for (const line of matched) perFile.set(name(line.path), (perFile.get(name(line.path)) ?? 0) + 1);
+  const perFile = new Map([...found.perFile].map(([path, count]) => [name(path), count]));
   const files = [...perFile.keys()].sort();
   const page = files.slice(args.offset, args.offset + args.limit);
   return args.output_mode === "count"
     ? {
-        total_count: matched.length,
+        total_count: found.matches,
         counts: Object.fromEntries(page.map((file) => [file, perFile.get(file) ?? 0])),
         ...facts,
         ...more(files.length, args),
       }
     : { total_count: files.length, files: page, ...facts, ...more(files.length, args) };
-}
-
-/** The matches from `offset` on, `limit` of them, with the context lines around those. */
-function pageOf(lines: readonly SearchLine[], offset: number, limit: number): SearchLine[] {
-  const groups: SearchLine[][] = [];
-  let before: SearchLine[] = [];
-  for (const line of lines) {
-    if (!line.context) {
-      groups.push([...before, line]);
-      before = [];
-      continue;
-    }
-    const last = groups.at(-1)?.at(-1);
-    if (before.length === 0 && last && last.path === line.path && last.line === line.line - 1)
-      groups.at(-1)!.push(line);
-    else before.push(line);
-  }
-  return groups.slice(offset, offset + limit).flat();
 }
 
 function warnings(

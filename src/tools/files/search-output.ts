@@ -1,4 +1,7 @@
-/** Reads what grep and ripgrep print. File names may hold anything but NUL; lines are shown as UTF-8, or as Latin-1 when they are not. */
+/**
+ * Reads what grep and ripgrep print, line by line, so that a reader can make a pause. File names may hold anything but NUL;
+ * lines are shown as UTF-8, or as Latin-1 when they are not.
+ */
 import { isUtf8 } from "node:buffer";
 import { isObject } from "../../core/index.ts";
 
@@ -11,8 +14,7 @@ export interface SearchLine {
 }
 
 /** `grep -nHZ`: NAME NUL NUMBER (: or -) TEXT LF, with lines of two dashes between groups. */
-export function parseGrep(output: Buffer): SearchLine[] {
-  const lines: SearchLine[] = [];
+export function* parseGrep(output: Buffer): Generator<SearchLine, void> {
   let at = 0;
   while (at < output.length) {
     if (output[at] === 45 && output[at + 1] === 45 && output[at + 2] === 10) at += 3;
@@ -22,32 +24,29 @@ export function parseGrep(output: Buffer): SearchLine[] {
     while (sign < output.length && output[sign]! >= 48 && output[sign]! <= 57) sign++;
     const feed = output.indexOf(10, sign);
     if (feed === -1) break; // cut off
-    lines.push({
+    yield {
       path: output.toString("utf8", at, nul),
       line: Number(output.toString("latin1", nul + 1, sign)),
       text: shown(output.subarray(sign + 1, feed)),
       context: output[sign] === 45,
-    });
+    };
     at = feed + 1;
   }
-  return lines;
 }
 
 /** `rg --json`: one object a line. */
-export function parseRipgrep(output: Buffer): SearchLine[] {
-  const lines: SearchLine[] = [];
+export function* parseRipgrep(output: Buffer): Generator<SearchLine, void> {
   for (let at = 0, feed = output.indexOf(10); feed !== -1; at = feed + 1, feed = output.indexOf(10, at)) {
     const event: unknown = JSON.parse(output.toString("utf8", at, feed));
     if (!isObject(event) || !isObject(event.data) || (event.type !== "match" && event.type !== "context")) continue;
     const { data } = event;
-    lines.push({
+    yield {
       path: bytesOf(data.path).toString("utf8"),
       line: Number(data.line_number),
       text: shown(trimBreak(bytesOf(data.lines))),
       context: event.type === "context",
-    });
+    };
   }
-  return lines;
 }
 
 /** ripgrep writes text as `{text}` and what is not UTF-8 as `{bytes}` in base64. */

@@ -1,56 +1,24 @@
 /** Applies a replacement or a V4A patch to a set of files. Nothing is written here: the file set commits it all, or nothing. */
-import { codecsOf } from "../files/text-codec.ts";
-import { applyEdits } from "./edits.ts";
-import { FileProblem, type FileSet } from "./file-set.ts";
-import { locate, type Strategy } from "./locate.ts";
+import type { EditedBytes } from "./edit-bytes.ts";
+import { edit } from "./edit-thread.ts";
+import { FileProblem } from "./file-problem.ts";
+import type { FileSet } from "./file-set.ts";
 import { unifiedDiff } from "./unified-diff.ts";
-import { placeHunks } from "./v4a-hunks.ts";
 import type { FileOperation } from "./v4a-parse.ts";
-
-export interface Replaced {
-  diff: string;
-  count: number;
-  strategy: Strategy;
-}
 
 /** Replaces text in one file. Throws FileProblem with the reason when it cannot. */
 export async function replaceIn(
   files: FileSet,
   path: string,
   name: string,
-  { oldText, newText, all }: { oldText: string; newText: string; all: boolean },
-): Promise<Replaced> {
+  wanted: { oldText: string; newText: string; all: boolean },
+  signal: AbortSignal,
+): Promise<EditedBytes> {
   const bytes = await files.read(path);
   if (!bytes) throw new FileProblem(`File not found: ${name}`);
-  let problem: string | null = null;
-  for (const codec of codecsOf(bytes)) {
-    const old = codec.toForm(oldText);
-    const becomes = codec.toForm(newText);
-    if (old === null) {
-      problem ??= "old_string holds characters that the file's encoding cannot have, so it is not in the file";
-      continue;
-    }
-    const located = locate(codec.text, old, becomes ?? "\0", all);
-    if (!located.ok) {
-      problem ??= located.error;
-      continue;
-    }
-    if (becomes === null) {
-      throw new FileProblem(`The file is ${codec.encoding}, and new_string holds characters that it cannot have`);
-    }
-    await files.write(path, codec.encode(applyEdits(codec.text, located.edits)));
-    return {
-      diff: displayed(codec.encoding, unifiedDiff(name, name, codec.text, located.edits)),
-      count: located.count,
-      strategy: located.strategy,
-    };
-  }
-  throw new FileProblem(problem ?? "old_string is not in the file");
-}
-
-/** Diffs of strings of bytes are shown in the encoding that the bytes have. */
-function displayed(encoding: string, diff: string): string {
-  return encoding === "utf-8 with invalid bytes" ? Buffer.from(diff, "latin1").toString("utf8") : diff;
+  const edited = await edit(bytes, { kind: "replace", name, ...wanted }, signal);
+  await files.write(path, edited.bytes);
+  return edited;
 }
 
 export interface PatchSummary {
@@ -67,11 +35,12 @@ export async function applyOperations(
   files: FileSet,
   operations: readonly FileOperation[],
   resolve: (path: string) => Promise<string>,
+  signal: AbortSignal,
 ): Promise<PatchSummary> {
   const summary: PatchSummary = { diff: "", modified: [], created: [], deleted: [], written: new Map() };
   for (const operation of operations) {
     try {
-      await applyOne(files, operation, resolve, summary);
+      await applyOne(files, operation, resolve, summary, signal);
     } catch (error) {
       if (error instanceof FileProblem) throw new FileProblem(`${operation.path}: ${error.message}`);
       throw error;
@@ -85,6 +54,7 @@ async function applyOne(
   operation: FileOperation,
   resolve: (path: string) => Promise<string>,
   summary: PatchSummary,
+  signal: AbortSignal,
 ): Promise<void> {
   const path = await resolve(operation.path);
   const bytes = await files.read(path);
@@ -110,7 +80,7 @@ async function applyOne(
       summary.diff += `rename from ${operation.path}\nrename to ${operation.to}\n`;
       return;
     case "update": {
-      const updated = update(bytes, operation);
+      const updated = await edit(bytes, { kind: "update", operation }, signal);
       const target = operation.to ?? operation.path;
       if (operation.to === null) await files.write(path, updated.bytes);
       else await move(files, path, operation.to, updated.bytes, resolve);
@@ -133,32 +103,4 @@ async function move(
   if (await files.read(target)) throw new FileProblem(`the target ${to} exists already`);
   await files.write(target, content, await files.modeOf(from));
   await files.remove(from);
-}
-
-function update(
-  bytes: Uint8Array,
-  operation: Extract<FileOperation, { kind: "update" }>,
-): { bytes: Uint8Array; diff: string } {
-  let problem: string | null = null;
-  for (const codec of codecsOf(bytes)) {
-    const hunks = operation.hunks.map((hunk) => ({
-      ...hunk,
-      hints: hunk.hints.map((hint) => codec.toForm(hint)),
-      lines: hunk.lines.map((line) => ({ ...line, text: codec.toForm(line.text) })),
-    }));
-    const fits = (hunk: (typeof hunks)[number]): hunk is (typeof operation.hunks)[number] =>
-      hunk.hints.every((hint) => hint !== null) && hunk.lines.every((line) => line.text !== null);
-    if (!hunks.every(fits)) {
-      problem ??= `the file is ${codec.encoding}, and the patch holds characters that it cannot have`;
-      continue;
-    }
-    const placed = placeHunks(codec.text, hunks);
-    if (!placed.ok) {
-      problem ??= placed.error;
-      continue;
-    }
-    const diff = unifiedDiff(operation.path, operation.to ?? operation.path, codec.text, placed.edits);
-    return { bytes: codec.encode(applyEdits(codec.text, placed.edits)), diff: displayed(codec.encoding, diff) };
-  }
-  throw new FileProblem(problem ?? "the hunks do not fit");
 }

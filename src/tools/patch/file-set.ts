@@ -5,6 +5,7 @@
 import { errorMessage } from "../../core/index.ts";
 import type { Sandbox } from "../../sandbox/index.ts";
 import { endsRollout } from "../fatal.ts";
+import { FileProblem } from "./file-problem.ts";
 
 /** Longer files are refused rather than held in memory twice. */
 export const LONGEST_FILE = 400 * 1024 * 1024;
@@ -15,8 +16,6 @@ interface Entry {
   after: Uint8Array | null;
   mode: number;
 }
-
-export class FileProblem extends Error {}
 
 export class FileSet {
   readonly #sandbox: Sandbox;

@@ -31,6 +31,8 @@ export type Located = { ok: true; edits: Edit[]; count: number; strategy: Strate
 /** Longer files are only searched exactly (line endings and escapes aside), so that a search always ends soon. */
 const LONGEST_FUZZY_FILE = 4_000_000;
 const LONGEST_FUZZY_OLD = 200_000;
+/** Places of an exact quote, and of one in a looser reading; more are refused, never left out in silence. */
+const MOST_EXACT_MATCHES = 10_000_000;
 const MOST_MATCHES = 100_000;
 
 const no = (error: string): Located => ({ ok: false, error });
@@ -83,11 +85,15 @@ function ambiguous(count: number, places: number[], lines: FileLines): Located {
   );
 }
 
+function tooMany(count: number): Located {
+  return no(`old_string is in ${count} places or more, too many for one edit; use sed in the terminal.`);
+}
+
 function locateExactly(file: string, old: string, becomes: string, all: boolean, strategy: Strategy): Located | null {
   const places: number[] = [];
   // Without replace_all overlapping places count: each of them could be meant.
   const step = all ? old.length : 1;
-  for (let at = file.indexOf(old); at !== -1 && places.length < MOST_MATCHES; ) {
+  for (let at = file.indexOf(old); at !== -1 && places.length < MOST_EXACT_MATCHES; ) {
     // A line break is not taken apart: text that starts with LF does not start inside CRLF.
     const inside = old[0] === "\n" && file[at - 1] === "\r";
     if (!inside) places.push(at);
@@ -95,6 +101,7 @@ function locateExactly(file: string, old: string, becomes: string, all: boolean,
   }
   if (places.length === 0) return null;
   if (places.length > 1 && !all) return ambiguous(places.length, places, linesOf(file));
+  if (places.length >= MOST_EXACT_MATCHES) return tooMany(places.length);
   const asGiven = old.includes("\r") || becomes.includes("\r") || !becomes.includes("\n");
   const edits = places.map((start) => ({
     start,
@@ -118,6 +125,7 @@ function fromAlignments(
       found.map(({ start }) => start),
       linesOf(file),
     );
+  if (found.length >= MOST_MATCHES) return tooMany(found.length);
   const oldLines = splitLines(old);
   const changes = lineChanges(oldLines, splitLines(becomes));
   return {
@@ -172,6 +180,7 @@ function fromBlocks(
       lines,
     );
   }
+  if (blocks.length >= MOST_MATCHES) return tooMany(blocks.length);
   const edits: Edit[] = [];
   let end = -1;
   let count = 0;

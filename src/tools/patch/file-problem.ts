@@ -1,0 +1,2 @@
+/** Why an operation on a file cannot be done, as the model is told. */
+export class FileProblem extends Error {}
