@@ -12,6 +12,7 @@ import {
   isInt,
   isText,
   iterate,
+  lengthOf,
   Markup,
   PyDict,
   PyError,
@@ -109,7 +110,13 @@ export const textFilters: Record<string, Filter> = {
     bind("urlencode", args, []);
     if (isText(value) || value instanceof Undefined || value === null || isInt(value)) return quoteUrl(str(value), "/");
     const pairs =
-      value instanceof PyDict ? [...value.entries()] : [...iterate(value)].map((pair) => [...iterate(pair)]);
+      value instanceof PyDict
+        ? [...value.entries()]
+        : [...iterate(value)].map((pair) => {
+            const two = [...iterate(pair)];
+            if (two.length !== 2) throw valueError(`expected 2 values to unpack, got ${two.length}`);
+            return two;
+          });
     return pairs.map(([key, item]) => `${quoteQuery(str(key!))}=${quoteQuery(str(item!))}`).join("&");
   },
   xmlattr: (value, args) => {
@@ -182,13 +189,15 @@ function indent(value: Value, width: Value, first: boolean, blank: boolean): Val
 
 function truncate(value: Value, length: number, killWords: boolean, end: string, leeway: number): Value {
   if (value instanceof Undefined) return value;
-  const text = requireText("truncate", value);
   const endLength = codePointLength(end);
   if (length < endLength) {
     throw new PyError("AssertionError", `expected length >= ${endLength}, got ${length}`);
   }
   if (leeway < 0) throw new PyError("AssertionError", `expected leeway >= 0, got ${leeway}`);
-  if (codePointLength(text) <= length + leeway) return value;
+  // Whatever has a length is given back where it is short enough; only text can be cut.
+  const size = lengthOf(value);
+  if (size <= length + leeway) return value;
+  const text = requireText("truncate", value);
   const cut = [...text].slice(0, length - endLength).join("");
   if (killWords) return like(value, cut + end);
   const space = cut.lastIndexOf(" ");

@@ -123,7 +123,12 @@ export class Interpreter {
       }
       case "filterBlock": {
         const text = this.#capture(() => this.#run(statement.body, new Scope(scope)));
-        this.#output.push(str(this.#filtered(text, statement.filters, scope)));
+        const filtered = this.#filtered(text, statement.filters, scope);
+        // jinja2 joins the value as it is, without turning it into text.
+        if (!isText(filtered)) {
+          throw typeError(`sequence item 0: expected str instance, ${typeName(filtered)} found`);
+        }
+        this.#output.push(str(filtered));
         return "end";
       }
       case "with": {
@@ -157,14 +162,18 @@ export class Interpreter {
       ? (value: Value): Value => this.#capture(() => this.#for(statement, value, scope, depth + 1))
       : null;
     const loop = loopObject(items, position, depth, recurse);
+    // jinja2 counts a pass as one when its end is reached: after `break` or `continue` in each, `else` is run.
+    let passed = false;
     for (const [index, item] of items.entries()) {
       position.index = index;
       const inner = new Scope(scope);
       inner.set("loop", loop);
       this.#assign(statement.target, item, inner);
-      if (this.#run(statement.body, inner) === "break") break;
+      const flow = this.#run(statement.body, inner);
+      if (flow === "break") break;
+      passed ||= flow === "end";
     }
-    if (items.length === 0) this.#run(statement.otherwise, new Scope(scope));
+    if (!passed) this.#run(statement.otherwise, new Scope(scope));
   }
 
   #assign(target: Target, value: Value, scope: Scope): void {

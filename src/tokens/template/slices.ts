@@ -45,15 +45,15 @@ export function sliceOf(object: Value, slice: Slice): Value {
   }
   if (object instanceof PyRange) {
     const step = slice.step === null ? 1 : bound(slice.step);
-    const chosen = indices(slice, object.length).map((index) => object.start + index * object.step);
-    const first = chosen[0] ?? 0;
-    return new PyRange(first, first + chosen.length * object.step * step, object.step * step);
+    const [start, stop] = bounds(slice, object.length);
+    return new PyRange(object.start + start * object.step, object.start + stop * object.step, object.step * step);
   }
   if (object instanceof PyDict) throw typeError("unhashable type: 'slice'");
   throw typeError(`'${typeName(object)}' object is not subscriptable`);
 }
 
-function indices(slice: Slice, length: number): number[] {
+/** Python's `slice.indices`. */
+function bounds(slice: Slice, length: number): [start: number, stop: number, step: number] {
   const step = slice.step === null ? 1 : bound(slice.step);
   if (step === 0) throw valueError("slice step cannot be zero");
   const clamp = (value: Value, fallback: number): number => {
@@ -63,7 +63,11 @@ function indices(slice: Slice, length: number): number[] {
     return step > 0 ? Math.min(Math.max(index, 0), length) : Math.min(Math.max(index, -1), length - 1);
   };
   const start = clamp(slice.start, step > 0 ? 0 : length - 1);
-  const stop = clamp(slice.stop, step > 0 ? length : -1);
+  return [start, clamp(slice.stop, step > 0 ? length : -1), step];
+}
+
+function indices(slice: Slice, length: number): number[] {
+  const [start, stop, step] = bounds(slice, length);
   const result: number[] = [];
   for (let index = start; step > 0 ? index < stop : index > stop; index += step) result.push(index);
   return result;
