@@ -1,7 +1,7 @@
 /** The disk fills up in the middle of a run: it is said, nothing is corrupted, and with room again the run goes on. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -36,6 +36,7 @@ test.skipIf(!canMount)("a full disk (needs unshare and user namespaces)", async 
     expect(first.output).toContain("Continue: ");
     const before = rolloutIds(kept);
     expect(before.length).toBeLessThan(80);
+    expect(readdirSync(kept).filter((name) => name.endsWith(".tmp"))).toEqual([]);
     // Every line that is there is whole.
     for (const name of ["journal.jsonl", "rollouts.jsonl", "groups.jsonl"]) linesOf(join(kept, name));
 

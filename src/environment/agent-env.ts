@@ -5,7 +5,7 @@
  */
 import type { z } from "zod";
 import { AgentLoop, type AgentResult, ToolContext } from "../agent/index.ts";
-import { type ChatMessage, type ContentPart, Semaphore, textOf } from "../core/index.ts";
+import { type ChatMessage, LachesisError, Semaphore, textOf } from "../core/index.ts";
 import type { Outcome, RewardValue } from "../evaluation/index.ts";
 import type { Sandbox } from "../sandbox/index.ts";
 import {
@@ -19,12 +19,12 @@ import {
 import { makeSandbox } from "./agent-sandbox.ts";
 import { BaseEnv, type EnvClass } from "./base-env.ts";
 import { AgentEnvConfig } from "./fields.ts";
+import { openingOf, type Prompt } from "./opening.ts";
 import { outcomeWithoutReward, scoreWithin } from "./reward.ts";
 import type { GroupTools, Rollout } from "./rollout.ts";
 import type { Trajectory } from "./trajectory.ts";
 
-/** What `formatPrompt` may return: text, parts of a user message, or whole messages. */
-export type Prompt = string | ContentPart[] | ChatMessage[];
+export type { Prompt } from "./opening.ts";
 
 /** What `verifyAndScoreTrajectory` returns. */
 export interface Verdict {
@@ -178,13 +178,17 @@ export abstract class AgentEnv<
   }
 
   async #opening(item: Item): Promise<ChatMessage[]> {
-    const prompt = await this.formatPrompt(item);
-    const messages = isConversation(prompt) ? prompt : [{ role: "user" as const, content: prompt }];
     const { system_prompt, custom_thinking_prompt } = this.#settings;
     const system = [custom_thinking_prompt, system_prompt].filter((part) => part !== null).join("\n\n");
-    return system === "" || messages[0]?.role === "system"
-      ? messages
-      : [{ role: "system", content: system }, ...messages];
+    let prompt: unknown;
+    try {
+      prompt = await this.formatPrompt(item);
+    } catch (error) {
+      if (error instanceof LachesisError) throw error;
+      const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      throw new LachesisError("data_invalid", `formatPrompt failed: ${what}`, { cause: error });
+    }
+    return openingOf(prompt, system);
   }
 
   #agent(rollout: Rollout, context: RolloutTools): AgentLoop {
@@ -232,10 +236,6 @@ function died({ fatal }: RolloutTools): Outcome | null {
 
 function groupTools({ tools, schemas, toolsets }: Awaited<ReturnType<typeof resolveTools>>): GroupTools {
   return { tools, schemas, ...(toolsets && { toolsets }) };
-}
-
-function isConversation(prompt: Prompt): prompt is ChatMessage[] {
-  return Array.isArray(prompt) && prompt.length > 0 && "role" in prompt[0]!;
 }
 
 function userTaskOf(messages: readonly ChatMessage[]): string | null {

@@ -119,7 +119,7 @@ export async function openEnvironmentRun(
       control,
       clock: systemClock,
       requestRetries,
-      openSession: await openSession(servers, resolved),
+      openSession: await unlessCancelled(openSession(servers, resolved), control),
       rolloutRetries: config.rollout_retries,
       timeoutMs: config.worker_timeout === -1 ? null : config.worker_timeout * 1000,
     };
@@ -149,11 +149,11 @@ export async function openEnvironmentRun(
         ),
     };
     const env = new Env(context);
-    await env.validate();
+    await unlessCancelled(env.validate(), control);
     closers.push(() => withinTime(env.onStop(), STOP_HOOK_MS));
-    await untilCancelled(env.setup(), control);
-    await untilCancelled(env.onStart(), control);
-    await untilCancelled(reachServers(resolved.openai, control), control);
+    await unlessCancelled(env.setup(), control);
+    await unlessCancelled(env.onStart(), control);
+    await unlessCancelled(reachServers(resolved.openai, control), control);
     return {
       env,
       name: Env.name,
@@ -202,14 +202,14 @@ function totalsOf(recorder: Recorder, mode: RunMode): RunTotals {
   return totals;
 }
 
-/** The work's end, or the run's: loading data may take long, and Ctrl-C must not wait for it. */
-async function untilCancelled(work: Promise<void>, control: RunControl): Promise<void> {
+/** The work's result, or the run's end: loading data may take long, and Ctrl-C must not wait for it. */
+async function unlessCancelled<T>(work: Promise<T>, control: RunControl): Promise<T> {
   let forget = () => {};
   const cancelled = new Promise<never>((_, reject) => {
     forget = control.onStop(() => reject(control.stopped));
   });
   try {
-    await Promise.race([work, cancelled]);
+    return await Promise.race([work, cancelled]);
   } finally {
     forget();
   }
