@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { LachesisError } from "../../core/index.ts";
 import type { EnvStatus } from "../contract.ts";
-import { ackBatch, type HandedOut, leaseBatch } from "../state/batches.ts";
+import { ackBatch, type HandedOut, leaseBatch, mayLease, nackBatch } from "../state/batches.ts";
 import { isFresh, seenEnv } from "../state/membership.ts";
 import type { RunState } from "../state/run-state.ts";
 import { envStatus, raiseGroupSize, raisesGroupSize } from "../state/status.ts";
@@ -25,8 +25,7 @@ export function submitGroups(
 ): Promise<SubmitResult[]> {
   const hash = idempotency && createHash("sha256").update(idempotency.body).digest("base64");
   context.metrics.received(run, groups);
-  const now = context.clock.date().getTime();
-  return context.store.update(run, (state) => {
+  return context.store.update(run, (state, now) => {
     const key = idempotency && `submit:${idempotency.key}`;
     const known = key === null ? undefined : state.keys.get(key);
     if (known) {
@@ -57,18 +56,20 @@ export interface LeasedPayloads {
   payloads: Uint8Array[];
 }
 
+export interface WaitOptions {
+  trainer: string;
+  leaseMs: number;
+  maxWaitMs: number;
+  signal: AbortSignal;
+  /** Done in the same moment, before a batch is looked for. */
+  first?: (state: RunState, now: number) => void;
+}
+
 /** Leases the next batch, waiting for one up to `maxWaitMs`; null when there is none. */
 export async function waitForBatch(
   context: ApiContext,
   run: string,
-  options: {
-    trainer: string;
-    leaseMs: number;
-    maxWaitMs: number;
-    signal: AbortSignal;
-    /** Done in the same moment, before a batch is looked for. */
-    first?: (state: RunState, now: number) => void;
-  },
+  options: WaitOptions,
 ): Promise<LeasedPayloads | null> {
   const deadline = context.clock.now() + options.maxWaitMs;
   const signal = AbortSignal.any([options.signal, context.closing]);
@@ -80,13 +81,9 @@ export async function waitForBatch(
     });
     const unwatch = context.store.watch(run, wake);
     try {
-      const lease = await context.store.update(run, (state) => {
-        const now = context.clock.date().getTime();
-        options.first?.(state, now);
-        return leaseBatch(state, options.trainer, options.leaseMs, now);
-      });
-      if (lease) return { lease, payloads: await context.store.payloads(run, lease.groups) };
       const left = deadline - context.clock.now();
+      const lease = await tryLease(context, run, options, left <= 0);
+      if (lease) return { lease, payloads: await payloadsOf(context, run, lease) };
       if (left <= 0 || signal.aborted) return null;
       // Also look when a lease of somebody else may have run out.
       const pause = new AbortController();
@@ -101,14 +98,41 @@ export async function waitForBatch(
   }
 }
 
+/** A batch that cannot be read goes back at once, rather than when its lease has run out. */
+async function payloadsOf({ store }: ApiContext, run: string, lease: HandedOut): Promise<Uint8Array[]> {
+  try {
+    return await store.payloads(run, lease.groups);
+  } catch (error) {
+    await store.update(run, (state) => nackBatch(state, lease.id));
+    throw error;
+  }
+}
+
+/**
+ * Whoever can wait takes the run's lock only where there seems to be a batch, and does not stand in line for it: what
+ * another server does with the run wakes it again. The last look is a thorough one.
+ */
+async function tryLease(
+  { store }: ApiContext,
+  run: string,
+  { first, trainer, leaseMs }: WaitOptions,
+  isLast: boolean,
+): Promise<HandedOut | null> {
+  const work = (state: RunState, now: number) => {
+    first?.(state, now);
+    return leaseBatch(state, trainer, leaseMs, now);
+  };
+  if (isLast || first) return store.update(run, work);
+  return (await store.read(run, mayLease)) ? store.tryUpdate(run, work) : null;
+}
+
 /** An env's status, which is also its sign of life. Writes only what changed: environments ask all the time. */
 export async function statusOfEnv(context: ApiContext, run: string, env: number): Promise<EnvStatus> {
-  const now = context.clock.date().getTime();
-  const seen = await context.store.read(run, (state) =>
+  const seen = await context.store.read(run, (state, now) =>
     isFresh(state, env, now) && !raisesGroupSize(state, env) ? envStatus(state, env) : null,
   );
   if (seen) return seen;
-  return context.store.update(run, (state) => {
+  return context.store.update(run, (state, now) => {
     const status = envStatus(state, env);
     raiseGroupSize(state, env);
     seenEnv(state, env, now);
@@ -117,7 +141,7 @@ export async function statusOfEnv(context: ApiContext, run: string, env: number)
 }
 
 export function acknowledge(context: ApiContext, run: string, id: string): Promise<"acked"> {
-  return context.store.update(run, (state) => ackBatch(state, id, context.clock.date().getTime()));
+  return context.store.update(run, (state, now) => ackBatch(state, id, now));
 }
 
 /** A random 128-bit number as decimal text: v1 prints it as a bare integer, larger than a double can hold. */

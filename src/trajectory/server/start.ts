@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { errorMessage, LachesisError, logger, systemClock } from "../../core/index.ts";
-import { dropSilentEnvs } from "../state/membership.ts";
+import { dropSilentEnvs, silentEnvs } from "../state/membership.ts";
 import { openStore } from "../stores/open.ts";
 import { buildApp } from "./app.ts";
 import { Tokens } from "./auth.ts";
@@ -118,9 +118,11 @@ export async function startApi(options: ApiOptions = {}): Promise<RunningApi> {
 }
 
 async function dropSilent(context: ApiContext): Promise<void> {
-  const now = context.clock.date().getTime();
-  for (const run of await context.store.runs()) {
-    await context.store.update(run, (state) => dropSilentEnvs(state, now, context.silenceMs));
+  const { store, silenceMs } = context;
+  for (const run of await store.runs()) {
+    const isDue = await store.read(run, (state, now) => silentEnvs(state, now, silenceMs).length > 0);
+    // Where another server is at it, it need not be done twice.
+    if (isDue) await store.tryUpdate(run, (state, now) => dropSilentEnvs(state, now, silenceMs));
   }
 }
 

@@ -52,8 +52,7 @@ export const envRegistration = objectOf({
 const envId = objectOf({ env_id: required(integer({ least: 0 })) });
 
 export function v1Routes(app: FastifyInstance, context: ApiContext): void {
-  const { store, clock, defaultRun: run } = context;
-  const now = () => clock.date().getTime();
+  const { store, defaultRun: run } = context;
   const anyone = { onRequest: allow(context, "env", "trainer") };
   const trainers = { onRequest: allow(context, "trainer") };
   const envs = { onRequest: allow(context, "env") };
@@ -69,7 +68,7 @@ export function v1Routes(app: FastifyInstance, context: ApiContext): void {
 
   app.post("/register-env", envs, async (request) => {
     const body = read(envRegistration, jsonBody(request));
-    const registered = await store.update(run, (state) => registerEnv(state, withoutNull(body), now()));
+    const registered = await store.update(run, (state, now) => registerEnv(state, withoutNull(body), now));
     return registered ?? { status: "wait for trainer to start" };
   });
 
@@ -116,7 +115,7 @@ export function v1Routes(app: FastifyInstance, context: ApiContext): void {
     whenOver(context, reply, {
       sent: () =>
         ackPrevious
-          ? store.update(run, (state) => markSent(state, id, UNTIL_NEXT_CALL_MS, now()))
+          ? store.update(run, (state, now) => markSent(state, id, UNTIL_NEXT_CALL_MS, now))
           : acknowledge(context, run, id),
       lost: () => store.update(run, (state) => nackBatch(state, id)),
     });
@@ -157,7 +156,7 @@ export function v1Routes(app: FastifyInstance, context: ApiContext): void {
   });
 
   app.get("/reset_data", { onRequest: allow(context) }, async (_, reply) => {
-    await store.update(run, (state) => resetRun(state, now()));
+    await store.update(run, (state, now) => resetRun(state, now));
     return reply.type("text/plain; charset=utf-8").send("Reset successful");
   });
 }

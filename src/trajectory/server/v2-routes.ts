@@ -39,8 +39,7 @@ const leaseRequest = objectOf({
 const watchQuery = objectOf({ since: optional(integer({ least: 0 })), wait_ms: optional(integer({ least: 0 })) });
 
 export function v2Routes(app: FastifyInstance, context: ApiContext): void {
-  const { store, clock } = context;
-  const now = () => clock.date().getTime();
+  const { store } = context;
   const anyone = { onRequest: allow(context, "env", "trainer") };
   const trainers = { onRequest: allow(context, "trainer") };
   const envs = { onRequest: allow(context, "env") };
@@ -68,7 +67,7 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
   app.get(path(""), anyone, async (request: FastifyRequest) => store.read(await existing(request), describeRun));
 
   app.delete(path(""), { onRequest: allow(context) }, async (request: FastifyRequest) => {
-    await store.update(await existing(request), (state) => state.clear(now()));
+    await store.update(await existing(request), (state, now) => state.clear(now));
     return { status: "deleted" };
   });
 
@@ -78,8 +77,8 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
 
   app.post(path("/envs"), envs, async (request: FastifyRequest) => {
     const body = read(envRegistration, jsonBody(request));
-    const registered = await store.update(await existing(request), (state) =>
-      registerEnv(state, withoutNull(body), now()),
+    const registered = await store.update(await existing(request), (state, now) =>
+      registerEnv(state, withoutNull(body), now),
     );
     return registered ?? { status: "wait for trainer to start" };
   });
@@ -158,8 +157,8 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
 
   /** Whether anybody takes batches: environments need not work for nobody. */
   function trainerOf(run: string): Promise<{ trainer_gone: boolean }> {
-    return store.read(run, ({ run: { trainerSeen } }) => ({
-      trainer_gone: trainerSeen === undefined || now() - trainerSeen > context.silenceMs,
+    return store.read(run, ({ run: { trainerSeen } }, now) => ({
+      trainer_gone: trainerSeen === undefined || now - trainerSeen > context.silenceMs,
     }));
   }
 

@@ -4,7 +4,7 @@
  */
 import { LachesisError } from "../../core/index.ts";
 import type { QueuedGroup } from "./packing.ts";
-import type { BatchRow } from "./records.ts";
+import type { BatchRow, Lease } from "./records.ts";
 import type { RunState } from "./run-state.ts";
 import { countAside, whyNot } from "./submits.ts";
 
@@ -13,6 +13,12 @@ const AHEAD = 16;
 
 /** How much older than its last stored sign of life a trainer may look: writing each one down would cost a disk write. */
 const SEEN_RESOLUTION_MS = 10_000;
+
+/** Of leases that older versions wrote. */
+const OLD_LEASE_MS = 24 * 60 * 60 * 1000;
+
+/** Clocks that are read at the same moment may differ by so much. */
+const CLOCK_SLACK_MS = 1_000;
 
 export interface HandedOut {
   /** Names the batch and this lease of it. */
@@ -35,7 +41,7 @@ export function leaseBatch(state: RunState, trainer: string, leaseMs: number, no
     if (batch.step === null) state.patchRun({ step });
     const leases = batch.leases + 1;
     const until = now + leaseMs;
-    state.patchBatch(number, { step, leases, lease: { trainer, until } });
+    state.patchBatch(number, { step, leases, lease: { trainer, until, ms: leaseMs } });
     return { id: `${number}.${leases}`, step, until, groups: batch.groups };
   }
   return null;
@@ -102,14 +108,42 @@ export function settleV1Leases(state: RunState, caller: V1Caller, now: number): 
 /** v1: the answer with the batch has left the server whole. */
 export function markSent(state: RunState, id: string, leaseMs: number, now: number): void {
   const { lease } = held(state, id);
-  if (lease) state.patchBatch(batchNumber(id), { lease: { ...lease, sent: true, until: now + leaseMs } });
+  if (lease) state.patchBatch(batchNumber(id), { lease: { ...lease, sent: true, until: now + leaseMs, ms: leaseMs } });
 }
 
 /** Takes back batches whose lease ran out; gives how many. */
 export function expireLeases(state: RunState, now: number): number {
-  const expired = [...state.batches].filter(([, batch]) => batch.lease && batch.lease.until <= now);
-  for (const [number] of expired) state.patchBatch(number, { lease: null });
-  return expired.length;
+  let expired = 0;
+  for (const [number, { lease }] of [...state.batches]) {
+    if (!lease) continue;
+    if (lease.until <= now) {
+      state.patchBatch(number, { lease: null });
+      expired++;
+      continue;
+    }
+    const ms = leaseLength(lease);
+    if (isAhead(lease, now)) state.patchBatch(number, { lease: { ...lease, ms, until: now + ms } });
+  }
+  return expired;
+}
+
+/** True where it began in the future: a database's clock was set back. */
+function isAhead(lease: Lease, now: number): boolean {
+  return lease.until - now > leaseLength(lease) + CLOCK_SLACK_MS;
+}
+
+/** In milliseconds. */
+export function leaseLength(lease: Lease): number {
+  return lease.ms ?? OLD_LEASE_MS;
+}
+
+/** False where `leaseBatch` would find nothing and write nothing. */
+export function mayLease(state: RunState, now: number): boolean {
+  const { registration, started, trainerSeen } = state.run;
+  if (!registration) return false;
+  if (!started || Math.abs(now - (trainerSeen ?? 0)) > SEEN_RESOLUTION_MS) return true;
+  for (const { lease } of state.batches.values()) if (!lease || lease.until <= now || isAhead(lease, now)) return true;
+  return registration.batch_size > 0 && nextGroups(state, registration.batch_size) !== null;
 }
 
 /** Forms batches while the queue gives whole ones. Groups that grew too old in the queue are set aside first. */

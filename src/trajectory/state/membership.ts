@@ -78,11 +78,16 @@ export function seenEnv(state: RunState, env: number, now: number): EnvRow {
 
 /** Marks envs as disconnected that gave no sign of life for so long; gives their ids. */
 export function dropSilentEnvs(state: RunState, now: number, silenceMs: number): number[] {
-  const silent = [...state.envs].filter(
-    ([, env]) => env.connected && now - env.lastSeen > silenceMs + SEEN_RESOLUTION_MS,
-  );
-  for (const [id] of silent) state.patchEnv(id, { connected: false });
-  return silent.map(([id]) => id);
+  const silent = silentEnvs(state, now, silenceMs);
+  for (const id of silent) state.patchEnv(id, { connected: false });
+  return silent;
+}
+
+/** Connected envs that gave no sign of life for so long, or that claim one of the future: their clock was another. */
+export function silentEnvs(state: RunState, now: number, silenceMs: number): number[] {
+  const isSilent = ({ connected, lastSeen }: EnvRow) =>
+    connected && Math.abs(now - lastSeen) > silenceMs + SEEN_RESOLUTION_MS;
+  return [...state.envs].filter(([, env]) => isSilent(env)).map(([id]) => id);
 }
 
 function countNamed(state: RunState, name: string): number {

@@ -78,6 +78,8 @@ export interface BatchRow {
 export interface Lease {
   trainer: string;
   until: number;
+  /** Its whole length in milliseconds; absent in what older versions wrote. */
+  ms?: number;
   /** v1: the whole answer left the server, and the client's next call acknowledges it. */
   sent?: boolean;
 }

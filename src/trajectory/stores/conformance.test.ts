@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { LachesisError } from "../../core/index.ts";
 import type { RunRegistration } from "../contract.ts";
-import { ackBatch, leaseBatch, nackBatch } from "../state/batches.ts";
-import { registerEnv, registerTrainer, resetRun } from "../state/membership.ts";
+import { ackBatch, leaseBatch, mayLease, nackBatch } from "../state/batches.ts";
+import { registerEnv, registerTrainer, resetRun, silentEnvs } from "../state/membership.ts";
+import type { RunState } from "../state/run-state.ts";
 import { describeRun, runStatus } from "../state/status.ts";
 import { submit } from "../state/submits.ts";
 import { openStore } from "./open.ts";
@@ -154,6 +155,75 @@ describe.each(kinds)("store %s", (kind) => {
     expect(await lease(store)).toBeNull();
   });
 
+  it("gives one who does not stand in line the run, or nothing", async () => {
+    const store = await open(freshAddress(kind));
+    await register(store);
+    await add(store, ["a", "b"]);
+    const tries = await Promise.all(
+      Array.from({ length: 5 }, () => store.tryUpdate("r", (state, now) => leaseBatch(state, "t", 500, now))),
+    );
+    expect(tries.filter((batch) => batch !== null)).toHaveLength(1);
+  });
+
+  it("tells the time, onward", async () => {
+    const store = await open(freshAddress(kind));
+    const times: number[] = [];
+    for (let look = 0; look < 3; look++) times.push(await store.update("r", (_, now) => now));
+    times.push(await store.read("r", (_, now) => now));
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    expect(Math.abs(times[0]! - Date.now())).toBeLessThan(600_000);
+  });
+
+  if (kind === "sqlite") {
+    it.each([
+      ["long ago", -1e9],
+      ["in the future", 1e9],
+    ])(
+      "gives leases, keys and environments their whole time again after a restart, when they were written %s",
+      async (_, shift) => {
+        const address = freshAddress(kind);
+        const before = await open(address);
+        const then = Date.now() + shift;
+        await register(before);
+        await lease(before, "r", then);
+        await add(before, ["a", "b"]);
+        const env = { max_token_length: 9, desired_name: "e", weight: 1, group_size: 2, min_batch_allocation: null };
+        await before.update("r", (state) => {
+          registerEnv(state, env, then);
+          state.put({ table: "key", id: "submit:k", body: { hash: "h", answer: [], at: then } });
+        });
+        const held = (await lease(before, "r", then))!;
+        await close(before);
+        const after = await open(address);
+        const { silent, at, until, now } = await after.read("r", (state, now) => ({
+          silent: silentEnvs(state, now, 60_000),
+          at: state.keys.get("submit:k")!.at,
+          until: [...state.batches.values()][0]!.lease!.until,
+          now,
+        }));
+        expect([silent, Math.abs(now - at) < 60_000, until <= now + 500, until > now - 60_000]).toEqual([
+          [],
+          true,
+          true,
+          true,
+        ]);
+        expect(await after.update("r", (state, at) => leaseBatch(state, "other", 500, at - 60_000))).toBeNull();
+        const again = await after.update("r", (state, at) => leaseBatch(state, "other", 500, at + 60_000));
+        expect(again!.groups).toEqual(held.groups);
+      },
+    );
+  }
+
+  it("takes a lease of a clock that was set back for one that begins now", async () => {
+    const store = await open(freshAddress(kind));
+    await register(store);
+    await add(store, ["a", "b"]);
+    await lease(store, "r", 1e12);
+    expect([await lease(store, "r", 1000), await lease(store, "r", 1400)]).toEqual([null, null]);
+    expect(await store.read("r", (state) => mayLease(state, 1600))).toBe(true);
+    expect((await lease(store, "r", 1600))!.groups).toEqual([0, 1]);
+  });
+
   if (kind !== "memory") {
     it("holds everything across a restart", async () => {
       const address = freshAddress(kind);
@@ -165,10 +235,14 @@ describe.each(kinds)("store %s", (kind) => {
       await add(before, ["a", "b", "c", "d", "e"]);
       await add(before, ["buffered"], "r", 2, 0);
       const held = (await lease(before))!;
-      const told = await before.read("r", describeRun);
+      const describe = (state: RunState) => {
+        const { envs, ...rest } = describeRun(state);
+        return { ...rest, envs: envs.map(({ last_seen: _, ...env }) => env) };
+      };
+      const told = await before.read("r", describe);
       await close(before);
       const after = await open(address);
-      expect(await after.read("r", describeRun)).toEqual(told);
+      expect(await after.read("r", describe)).toEqual(told);
       expect(await after.update("r", (state) => nackBatch(state, held.id))).toBe("nacked");
       const again = (await lease(after))!;
       expect([again.groups, again.step]).toEqual([held.groups, held.step]);

@@ -5,8 +5,10 @@
  */
 import { LachesisError } from "../../core/index.ts";
 import type { Row } from "../state/records.ts";
+import { renewTimes } from "../state/renewed-times.ts";
 import { RunState } from "../state/run-state.ts";
 import { RunListeners } from "./run-listeners.ts";
+import { steadyNow } from "./steady-clock.ts";
 
 export interface RowKeeper {
   /** All rows of a run, as `inLoadingOrder` gives them. */
@@ -21,16 +23,17 @@ export class LiveRuns {
   /** The newest save of each run that is under way. */
   readonly #saving = new Map<string, Promise<void>>();
   readonly #listeners = new RunListeners();
+  readonly #began = steadyNow();
 
   constructor(keeper: RowKeeper) {
     this.#keeper = keeper;
   }
 
-  async update<Result>(run: string, work: (state: RunState) => Result): Promise<Result> {
+  async update<Result>(run: string, work: (state: RunState, now: number) => Result): Promise<Result> {
     const { result, saving } = await this.#with(run, (state) => {
       let made: Result;
       try {
-        made = work(state);
+        made = work(state, steadyNow());
       } catch (error) {
         // What it wrote before it threw must not stay.
         if (state.hasChanges) this.forget(run);
@@ -63,9 +66,9 @@ export class LiveRuns {
     return result;
   }
 
-  read<Result>(run: string, work: (state: RunState) => Result): Promise<Result> {
+  read<Result>(run: string, work: (state: RunState, now: number) => Result): Promise<Result> {
     return this.#with(run, (state) => {
-      const result = work(state);
+      const result = work(state, steadyNow());
       if (state.hasChanges) {
         this.forget(run);
         throw new LachesisError("internal", "Work that only reads wrote to the run's state.");
@@ -105,8 +108,9 @@ export class LiveRuns {
   }
 
   async #load(run: string): Promise<RunState> {
-    const state = new RunState(run, Date.now());
+    const state = new RunState(run, steadyNow());
     state.loadAll(await this.#keeper.load(run));
+    renewTimes(state, this.#began, steadyNow());
     return state;
   }
 }

@@ -22,6 +22,8 @@ export function memoryStore(): Store {
     name: "memory:",
     shared: false,
     update: (run, work) => runs.update(run, work),
+    // Nobody else works on them.
+    tryUpdate: (run, work) => runs.update(run, work),
     read: (run, work) => runs.read(run, work),
     watch: (run, listener) => runs.watch(run, listener),
     runs: async () => [...kept.keys()],

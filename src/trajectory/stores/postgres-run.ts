@@ -11,8 +11,9 @@ import { postgresError } from "./postgres-error.ts";
 import { CHANNEL } from "./postgres-listener.ts";
 
 export interface PendingWork {
-  kind: "update" | "read";
-  work(state: RunState): unknown;
+  /** `try`: an update that is not done where another server holds the run; it gives null then. */
+  kind: "update" | "try" | "read";
+  work(state: RunState, now: number): unknown;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
@@ -47,7 +48,7 @@ export class PostgresRun {
   constructor(name: string, pool: Pool) {
     this.#name = name;
     this.#pool = pool;
-    this.#state = new RunState(name, Date.now());
+    this.#state = new RunState(name, 0);
   }
 
   get isIdleAndBlank(): boolean {
@@ -88,10 +89,14 @@ export class PostgresRun {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     try {
-      const writes = together.some(({ kind }) => kind === "update");
-      await client.query(writes ? "BEGIN" : "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
-      await this.#catchUp(client, writes);
-      const settled = this.#work(together);
+      const lock = together.some(({ kind }) => kind === "update")
+        ? "FOR UPDATE"
+        : together.some(({ kind }) => kind === "try")
+          ? "FOR UPDATE SKIP LOCKED"
+          : "";
+      await client.query(lock ? "BEGIN" : "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+      const now = await this.#catchUp(client, lock);
+      const settled = now === null ? this.#skipped(together) : this.#work(together, now);
       const rows = this.#state.takeChanges();
       if (rows.length > 0) await this.#save(client, rows);
       await client.query("COMMIT");
@@ -107,12 +112,12 @@ export class PostgresRun {
   }
 
   /** Work that threw after it had written spoils the state for all: the others are done again without it. */
-  #work(together: readonly PendingWork[]): Settled[] {
+  #work(together: readonly PendingWork[], now: number): Settled[] {
     const settled: Settled[] = [];
     for (const pending of together) {
       const before = this.#state.writes;
       try {
-        settled.push({ pending, outcome: { result: pending.work(this.#state) } });
+        settled.push({ pending, outcome: { result: pending.work(this.#state, now) } });
       } catch (error) {
         settled.push({ pending, outcome: { error } });
         if (this.#state.writes > before) throw new HalfDone(pending, error);
@@ -121,20 +126,39 @@ export class PostgresRun {
     return settled;
   }
 
-  /** Brings the state to what the database holds; with `lock`, nobody else can change it until the transaction ends. */
-  async #catchUp(client: PoolClient, lock: boolean): Promise<void> {
-    const select = "SELECT version, epoch, swept FROM lachesis_runs WHERE run = $1";
-    type Head = { version: string; epoch: string; swept: string };
-    let { rows } = await client.query<Head>(lock ? `${select} FOR UPDATE` : select, [this.#name]);
-    if (rows.length === 0 && lock) {
-      await client.query("INSERT INTO lachesis_runs (run) VALUES ($1) ON CONFLICT DO NOTHING", [this.#name]);
-      ({ rows } = await client.query<Head>(`${select} FOR UPDATE`, [this.#name]));
+  /** Another server holds the run: what needs it is not done, and what only reads is done by itself. */
+  #skipped(together: readonly PendingWork[]): Settled[] {
+    this.#pending.unshift(...together.filter(({ kind }) => kind === "read"));
+    return together.filter(({ kind }) => kind === "try").map((pending) => ({ pending, outcome: { result: null } }));
+  }
+
+  /**
+   * Brings the state to what the database holds, and gives the database's time: servers may differ about theirs. With a
+   * lock nobody else can change the run until the transaction ends; null where it was skipped because another holds it.
+   */
+  async #catchUp(client: PoolClient, lock: "" | "FOR UPDATE" | "FOR UPDATE SKIP LOCKED"): Promise<number | null> {
+    const clock = "extract(epoch FROM clock_timestamp()) * 1000 AS now";
+    const select = `SELECT version, epoch, swept, ${clock} FROM lachesis_runs WHERE run = $1 ${lock}`;
+    type Head = { version: string; epoch: string; swept: string; now: string };
+    let { rows } = await client.query<Head>(select, [this.#name]);
+    if (rows.length === 0 && lock !== "") {
+      const made = await client.query("INSERT INTO lachesis_runs (run) VALUES ($1) ON CONFLICT DO NOTHING", [
+        this.#name,
+      ]);
+      if (made.rowCount === 0 && lock !== "FOR UPDATE") return null;
+      ({ rows } = await client.query<Head>(select, [this.#name]));
     }
     const [head] = rows;
     if (!head) {
       this.#forget();
-      return;
+      const { rows: times } = await client.query<{ now: string }>(`SELECT ${clock}`);
+      return Math.round(Number(times[0]!.now));
     }
+    await this.#takeOver(client, head);
+    return Math.round(Number(head.now));
+  }
+
+  async #takeOver(client: PoolClient, head: { version: string; epoch: string; swept: string }): Promise<void> {
     const version = BigInt(head.version);
     const epoch = BigInt(head.epoch);
     if (epoch === this.#epoch && version === this.#version) return;
@@ -220,7 +244,7 @@ export class PostgresRun {
   }
 
   #forget(): void {
-    this.#state = new RunState(this.#name, Date.now());
+    this.#state = new RunState(this.#name, 0);
     this.#version = 0n;
     this.#epoch = -1n;
   }

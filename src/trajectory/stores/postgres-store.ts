@@ -45,6 +45,7 @@ export async function postgresStore(address: string): Promise<Store> {
     name: publicName(address),
     shared: true,
     update: (run, work) => perform(run, "update", work),
+    tryUpdate: (run, work) => perform(run, "try", work),
     read: (run, work) => perform(run, "read", work),
     watch: (run, called) => listener.listeners.add(run, called),
     async runs() {

@@ -31,6 +31,8 @@ export async function sqliteStore(file: string): Promise<Store> {
     name: `sqlite:${file}`,
     shared: false,
     update: (run, work) => runs.update(run, work),
+    // Nobody else works on them.
+    tryUpdate: (run, work) => runs.update(run, work),
     read: (run, work) => runs.read(run, work),
     watch: (run, listener) => runs.watch(run, listener),
     runs: async () => (await reader.ask({ type: "runs" })) as string[],

@@ -13,10 +13,14 @@ export interface Store {
    * Runs `work` on the newest state of a run (made if need be). `work` is synchronous and writes through the state; if it
    * throws, nothing is kept. The promise settles when the writes, and what the work saw, are durable; it rejects, with
    * nothing kept, where they could not be made so (`disk_full`, `api_unavailable`). `work` may be run again on a newer state.
+   * `now` is the store's time, milliseconds since the epoch: never set back or forward while a lease runs, and the same
+   * for all who share the store.
    */
-  update<Result>(run: string, work: (state: RunState) => Result): Promise<Result>;
+  update<Result>(run: string, work: (state: RunState, now: number) => Result): Promise<Result>;
   /** Like `update` for work that writes nothing; what it sees may not be durable yet. */
-  read<Result>(run: string, work: (state: RunState) => Result): Promise<Result>;
+  read<Result>(run: string, work: (state: RunState, now: number) => Result): Promise<Result>;
+  /** Like `update`, but null, with nothing done, where another process works on the run just now. */
+  tryUpdate<Result>(run: string, work: (state: RunState, now: number) => Result): Promise<Result | null>;
   /** Payloads of stored groups, in the order of the ids. Throws `not_found` for one that is gone. */
   payloads(run: string, groups: readonly number[]): Promise<Uint8Array[]>;
   runs(): Promise<string[]>;
