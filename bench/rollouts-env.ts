@@ -1,6 +1,9 @@
-/** The environment that the rollout benchmark drives: a tool that does nothing, an answer, a constant reward. */
+/**
+ * The environment that the rollout benchmark drives: a tool that does nothing, an answer, a constant reward. It uses the compiled
+ * library, as an environment of a user does.
+ */
 import { writeFileSync } from "node:fs";
-import { AgentEnv, defineTool, z } from "../src/index.ts";
+import { AgentEnv, defineTool, z } from "lachesis";
 
 interface Item {
   id: number;

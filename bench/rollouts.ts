@@ -1,7 +1,8 @@
 /**
  * Many rollouts at once against a server that answers after one second: each makes two tool turns with a tool that does
  * nothing and gives a final answer, so three seconds is the ideal. Every measurement runs in a process of its own; the
- * bare loop over undici that stands beside it does the same requests with nothing around them.
+ * bare loop over undici that stands beside it does the same requests with nothing around them. The library is the compiled
+ * one (`npm run build`), as users have it.
  *
  *     node bench/rollouts.ts [count …]        default: 1000 4000
  */
@@ -181,8 +182,8 @@ async function bareLoop(count: number, port: number): Promise<number> {
 }
 
 async function agentLoop(count: number, port: number): Promise<number> {
-  const { ServerManager } = await import("../src/inference/index.ts");
-  const { AgentLoop } = await import("../src/agent/index.ts");
+  const { ServerManager } = await import("lachesis/inference");
+  const { AgentLoop } = await import("lachesis/agent");
   const manager = new ServerManager({
     base_url: `http://127.0.0.1:${port}/v1`,
     model_name: "bench",

@@ -3,8 +3,12 @@
  * empty or the run is stopped. What a piece of work is (a group, an attempt of an evaluation) and where its result goes
  * is the caller's: the modes differ in source, runner and sink only.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type LachesisError, toLachesisError } from "../core/index.ts";
 import type { RunControl } from "./run-control.ts";
+
+/** Work that is started before the event loop gets its turn: what was started first need not wait for the last. */
+const STARTS_A_TURN = 16;
 
 export interface EngineOptions<Work> {
   /** The next piece of work, or null. Never called twice at once. */
@@ -61,7 +65,7 @@ export async function runAll<Work>(options: EngineOptions<Work>): Promise<void> 
         if (work === null) more = false;
         else if (!control.stopped) {
           start(work);
-          started++;
+          if (++started % STARTS_A_TURN === 0) await nextTurn();
         }
       }
       if (started > 0) options.onRound?.((performance.now() - began) / 1000, started);
