@@ -142,6 +142,39 @@ def block(rng: random.Random, depth: int) -> str:
     return "".join(text(rng) + statement(rng, depth) for _ in range(rng.randint(1, 2))) + text(rng)
 
 
+def scoping(rng: random.Random, depth: int) -> str:
+    """Names that are set, read and shadowed in scopes of every kind; `s` and `f` are given from outside, `y` is not."""
+    inner = lambda: "".join(scoping(rng, depth - 1) for _ in range(rng.randint(1, 3)))
+    name = rng.choice("syf")
+    kinds = ["read", "read", "set", "if", "for", "with", "macro", "call", "setblock", "filter", "forname", "generation"]
+    match rng.choice(kinds if depth > 0 else ["read", "set"]):
+        case "set":
+            return "{% set " + name + " = " + rng.choice(["1", "2", "name", "y ~ 'q'", "s", "[s]"]).replace("name", name) + " %}"
+        case "if":
+            other = "{% else %}" + inner() if rng.random() < 0.4 else ""
+            return "{% if " + rng.choice(["true", "false", "s", "y", "y is defined", "loop is defined"]) + " %}" + inner() + other + "{% endif %}"
+        case "for":
+            other = "{% else %}" + inner() if rng.random() < 0.2 else ""
+            return "{% for i in " + rng.choice(["[1, 2]", "[]", "xs"]) + " %}" + inner() + other + "{% endfor %}"
+        case "forname":
+            return "{% for " + name + " in [1, 2]" + rng.choice(["", f" if {name} > 1", " if s"]) + " %}" + inner() + "{% endfor %}{{ " + name + " }}"
+        case "with":
+            return "{% with " + name + " = " + rng.choice(["3", "s", "y"]) + " %}" + inner() + "{% endwith %}"
+        case "macro":
+            return "{% macro m(" + rng.choice(["", name, f"{name}=4", f"a, {name}=s"]) + ") %}" + inner() + "{% endmacro %}" + rng.choice(["{{ m() }}", "{{ m(5) }}", "{% for i in [1] %}{{ m() }}{% endfor %}", ""])
+        case "call":
+            return "{% macro w() %}" + inner() + "{{ caller() }}{% endmacro %}{% call w() %}" + inner() + "{% endcall %}"
+        case "setblock":
+            return "{% set " + name + " %}" + inner() + "{% endset %}"
+        case "filter":
+            return "{% filter upper %}" + inner() + "{% endfilter %}"
+        case "generation":
+            return "{% generation %}" + inner() + "{% endgeneration %}"
+        case _:
+            return "[{{ " + name + " }}]"
+
+
 def random_templates(count: int, seed: int) -> list[str]:
     rng = random.Random(seed)
-    return [output(rng) if rng.random() < 0.55 else block(rng, rng.randint(1, 3)) for _ in range(count)]
+    names = ["".join(scoping(rng, 3) for _ in range(rng.randint(2, 4))) for _ in range(count // 4)]
+    return names + [output(rng) if rng.random() < 0.55 else block(rng, rng.randint(1, 3)) for _ in range(count - len(names))]

@@ -32,6 +32,7 @@ export class TextTracker {
         : base
           ? "history_edited"
           : "new_conversation";
+    this.#graph.countTokenized(text.length);
     const node = this.#graph.addPrompt(base, this.#renderer.encode(text), text, reason);
     this.#prompts.add(node.id);
     return node;

@@ -5,15 +5,18 @@
 import type { ChatMessage, ToolSchema } from "../../core/index.ts";
 import type { BranchReason, PromptNode, RolloutGraph, SampledNode } from "./graph.ts";
 import { sameMessage } from "./message-match.ts";
+import { cutMessages, cutTokens, type MessagePiece } from "./message-pieces.ts";
 import { type ChatRenderer, TurnGlue } from "./turn-glue.ts";
 
 interface PromptFacts {
   /** What the template's rendering of the conversation adds to that of the prompt node before it on the path. */
   rendered: string;
-  /** Messages that this prompt added behind the answer before it (at a root: all). */
+  /** The messages that this node holds: one where the template shows its bounds, none for a generation prompt. */
   added: readonly ChatMessage[];
   /** Messages up to here. */
   count: number;
+  /** Whether the path up to here holds more than instructions, which many conversations may begin with. */
+  opened: boolean;
 }
 
 /** The part of the graph that a request shares. */
@@ -37,6 +40,8 @@ export class ChatTracker {
   readonly #glue: TurnGlue;
   readonly #prompts = new Map<number, PromptFacts>();
   readonly #answers = new Map<number, ChatMessage>();
+  /** The first message behind the instructions of each conversation. */
+  readonly #openings: ChatMessage[] = [];
 
   /** `preserveThinking`: extend answers as they were sampled even where the template would drop their reasoning. */
   constructor(graph: RolloutGraph, renderer: ChatRenderer, { preserveThinking = false } = {}) {
@@ -75,8 +80,9 @@ export class ChatTracker {
       at += rendered.length;
       base = prompt;
     }
-    const rewritten = base !== (match.prompts.at(-1) ?? null);
-    if (base && !rewritten && match.answer) {
+    const request = { messages, tools, full: text, at };
+    const last = match.prompts.at(-1) ?? null;
+    if (base && base === last && match.answer) {
       const upTo = messages.slice(0, match.count);
       const glue = this.#glue.between({
         upTo,
@@ -88,40 +94,102 @@ export class ChatTracker {
         start: at,
         tools,
       });
-      if (glue !== null) return this.#add(match.answer, glue, null, { text, at, messages, from: match.count });
-      return this.#add(base, text.slice(at), "template_rewrote", { text, at, messages, from: this.#countOf(base) });
-    }
-    if (base && !rewritten && at === text.length) return base;
-    const reason = this.#reason(base, rewritten, messages);
-    return this.#add(base, text.slice(at), reason, { text, at, messages, from: base ? this.#countOf(base) : 0 });
+      if (glue !== null) {
+        const pieces = cutMessages(this.#renderer, { ...request, from: match.count });
+        return this.#append(match.answer, null, inGlue(pieces, glue), match.count, text.slice(at));
+      }
+    } else if (base && base === last && at === text.length) return base;
+    // Where the answer to a generation prompt is not repeated, the text may leave the path before it.
+    const end = !match.answer && last && this.#prompts.get(last.id)!.added.length === 0 ? match.prompts.at(-2) : last;
+    const rewritten = match.answer !== null || (base !== last && base !== (end ?? null));
+    const from = base ? this.#countOf(base) : 0;
+    const pieces = cutMessages(this.#renderer, { ...request, from });
+    return this.#append(base, this.#reason(base, rewritten, messages), pieces, from, text.slice(at));
   }
 
   #reason(base: PromptNode | null, rewritten: boolean, messages: readonly ChatMessage[]): BranchReason {
     if (this.#graph.nodes.length === 0) return "start";
     if (rewritten) return "template_rewrote";
-    if (base) return "history_edited";
-    const first = messages[0];
-    const shared = first && [...this.#prompts.values()].some(({ added }) => added[0] && sameMessage(first, added[0]));
-    return shared ? "history_edited" : "new_conversation";
+    if (base && this.#prompts.get(base.id)!.opened) return "history_edited";
+    const first = messages.find(opens);
+    return first && this.#openings.some((known) => sameMessage(first, known)) ? "history_edited" : "new_conversation";
   }
 
-  #add(
+  /** Adds the nodes for the pieces, of which some may be there. `rendered` is what the template prints for them. */
+  #append(
     parent: PromptNode | SampledNode | null,
-    text: string,
     branch: BranchReason | null,
-    { text: full, at, messages, from }: { text: string; at: number; messages: readonly ChatMessage[]; from: number },
+    pieces: readonly MessagePiece[],
+    from: number,
+    rendered: string,
   ): PromptNode {
-    // A branch that is asked for twice is one node.
-    for (const child of this.#graph.children(parent)) {
-      if (child.kind === "prompt" && child.text === text && this.#prompts.get(child.id)?.count === messages.length)
-        return child;
+    let at = parent;
+    let count = from;
+    let rest = pieces;
+    // What is asked for twice is stored once.
+    for (let known = this.#child(at, pieces[0]!, count); known !== null; ) {
+      at = known;
+      count += rest[0]!.added.length;
+      rest = rest.slice(1);
+      if (rest.length === 0) return known;
+      known = this.#child(at, rest[0]!, count);
     }
-    const node = this.#graph.addPrompt(parent, this.#encode(text, parent === null), text, branch);
-    this.#prompts.set(node.id, { rendered: full.slice(at), added: messages.slice(from), count: messages.length });
-    return node;
+    const text = joined(rest);
+    const tokens = this.#tokensBehind(at, text);
+    if (tokens === null) return this.#aloneFrom(at!, rest, branch);
+    const reason = branch ?? (at === parent ? null : "history_edited");
+    // The template's text of what is found or added first is longer than its piece: it has the answer before it, too.
+    let printed = at === parent ? rendered.slice(0, rendered.length - joined(rest.slice(1)).length) : null;
+    let opened = at !== null && (at.kind === "sampled" || this.#prompts.get(at.id)!.opened);
+    let node = at;
+    for (const piece of cutTokens(this.#renderer, rest, tokens, (part) => this.#encode(part, node === null))) {
+      const first = node === at;
+      node = this.#graph.addPrompt(node, piece.tokens, piece.text, first ? reason : null);
+      count += piece.added.length;
+      const opening = opened ? undefined : piece.added.find(opens);
+      if (opening) this.#openings.push(opening);
+      opened ||= opening !== undefined;
+      if (first && printed !== null) printed += piece.text.slice(rest[0]!.text.length);
+      this.#prompts.set(node.id, {
+        rendered: first ? (printed ?? piece.text) : piece.text,
+        added: piece.added,
+        count,
+        opened,
+      });
+    }
+    return node as PromptNode;
+  }
+
+  /** A prompt whose ids do not go on from those of the prompt nodes before it: a root of its own, as one node. */
+  #aloneFrom(at: PromptNode | SampledNode, rest: readonly MessagePiece[], branch: BranchReason | null): PromptNode {
+    const before = this.#graph.path(at).map((node) => ({ text: node.text, added: this.#prompts.get(node.id)!.added }));
+    const all = [...before, ...rest];
+    const whole = { text: joined(all), added: all.flatMap((piece) => piece.added) };
+    return this.#append(null, branch, [whole], 0, whole.text);
+  }
+
+  #child(parent: PromptNode | SampledNode | null, piece: MessagePiece, from: number): PromptNode | null {
+    for (const child of this.#graph.children(parent)) {
+      if (child.kind !== "prompt" || child.text !== piece.text) continue;
+      if (this.#prompts.get(child.id)?.count === from + piece.added.length) return child;
+    }
+    return null;
+  }
+
+  /**
+   * The ids of a text that follows a node. null where nothing was sampled before it and the ids of the whole prompt do
+   * not begin with the node's: then they are not what a tokenizer makes of it.
+   */
+  #tokensBehind(at: PromptNode | SampledNode | null, text: string): number[] | null {
+    const path = at === null ? [] : this.#graph.path(at);
+    if (path.some((node) => node.kind === "sampled")) return this.#encode(text, false);
+    const tokens = this.#encode(path.map((node) => node.text).join("") + text, true);
+    const known = path.flatMap((node) => node.tokens);
+    return known.every((id, index) => tokens[index] === id) ? tokens.slice(known.length) : null;
   }
 
   #encode(text: string, root: boolean): number[] {
+    this.#graph.countTokenized(text.length);
     const ids = this.#renderer.encode(text);
     const { bosToken } = this.#renderer;
     // Templates that print the beginning-of-sequence token meet tokenizers that add it.
@@ -174,6 +242,18 @@ export class ChatTracker {
     }
     return restored;
   }
+}
+
+const opens = (message: ChatMessage): boolean => message.role !== "system" && message.role !== "developer";
+
+const joined = (pieces: readonly MessagePiece[]): string => pieces.map((piece) => piece.text).join("");
+
+/** The pieces of the text behind an answer, the first of which begins in the answer's turn: what of it is in the glue. */
+function inGlue(pieces: readonly MessagePiece[], glue: string): MessagePiece[] {
+  const [first, ...others] = pieces;
+  const behind = joined(others);
+  if (!glue.endsWith(behind)) return [{ text: glue, added: pieces.flatMap((piece) => piece.added) }];
+  return [{ text: glue.slice(0, glue.length - behind.length), added: first!.added }, ...others];
 }
 
 /** The known message with the ids that the caller gave its calls: the results that follow name them. */

@@ -17,14 +17,17 @@ export interface DriftMetrics {
 const UNWANTED: readonly BranchReason[] = ["history_edited", "template_rewrote"];
 
 export function driftOf(graph: RolloutGraph): DriftMetrics {
-  const metrics: DriftMetrics = { calls: 0, extended: 0, branches: {}, branch_rate: 0, tokenized_chars: 0 };
+  const metrics: DriftMetrics = {
+    calls: 0,
+    extended: 0,
+    branches: {},
+    branch_rate: 0,
+    tokenized_chars: graph.tokenizedChars,
+  };
   for (const node of graph.nodes) {
     if (node.kind === "sampled") metrics.calls++;
-    else {
-      metrics.tokenized_chars += node.text.length;
-      if (node.branch === null) metrics.extended++;
-      else metrics.branches[node.branch] = (metrics.branches[node.branch] ?? 0) + 1;
-    }
+    else if (node.branch !== null) metrics.branches[node.branch] = (metrics.branches[node.branch] ?? 0) + 1;
+    else if (node.parent !== null && graph.node(node.parent).kind === "sampled") metrics.extended++;
   }
   const broken = UNWANTED.reduce((sum, reason) => sum + (metrics.branches[reason] ?? 0), 0);
   metrics.branch_rate = metrics.extended + broken === 0 ? 0 : broken / (metrics.extended + broken);

@@ -1,7 +1,8 @@
 /**
- * The rollout graph: every token that a rollout sent to or got from an engine, stored once. Nodes alternate: a prompt
- * node holds the ids that were added before a call, a sampled node the ids that the call returned. Invariant: for every
- * call, ids sent + ids returned = the concatenation of the nodes on one path from a root. Nodes are never changed.
+ * The rollout graph: every token that a rollout sent to or got from an engine, stored once. A prompt node holds the ids
+ * of one message that was not sampled, or of a generation prompt; a sampled node the ids that a call returned. Branches
+ * share the nodes of what they have in common. Invariant: for every call, ids sent + ids returned = the concatenation of
+ * the nodes on one path from a root. Nodes are never changed.
  */
 import { LachesisError } from "../../core/index.ts";
 
@@ -15,7 +16,7 @@ export type BranchReason =
   | "history_edited"
   /** The chat template renders an earlier answer differently once the conversation goes on, such as without its thinking. */
   | "template_rewrote"
-  /** Another conversation of the same rollout, such as a sub-agent: nothing is shared but, at most, the first prompt. */
+  /** Another conversation of the same rollout, such as a sub-agent: nothing is shared but, at most, its instructions. */
   | "new_conversation";
 
 interface NodeBase {
@@ -30,7 +31,7 @@ interface NodeBase {
 
 export interface PromptNode extends NodeBase {
   readonly kind: "prompt";
-  /** null where it extends its parent, a sampled node. */
+  /** Why the path leaves what was there; null where it goes on from its parent, an answer or the message before. */
   readonly branch: BranchReason | null;
 }
 
@@ -48,6 +49,16 @@ export type GraphNode = PromptNode | SampledNode;
 export class RolloutGraph {
   readonly #nodes: GraphNode[] = [];
   readonly #children = new Map<number | null, number[]>();
+  #tokenized = 0;
+
+  /** Characters that were tokenized for the prompts so far. */
+  get tokenizedChars(): number {
+    return this.#tokenized;
+  }
+
+  countTokenized(chars: number): void {
+    this.#tokenized += chars;
+  }
 
   get nodes(): readonly GraphNode[] {
     return this.#nodes;

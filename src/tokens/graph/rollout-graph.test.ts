@@ -116,6 +116,13 @@ class Rollout {
     };
     const added = this.tracker.answered(node, answer, message);
     this.sampledTokens += sampled.length;
+    // What nothing was sampled before is what the tokenizer makes of the whole prompt.
+    if (!this.graph.path(node).some((part) => part.kind === "sampled")) {
+      const encoded = this.tokenizer.encoded;
+      const text = this.graph.path(node).map((part) => part.text);
+      expect(tokens.join()).toBe(this.tokenizer.encode(text.join("")).join());
+      this.tokenizer.encoded = encoded;
+    }
     expect([...tokens, ...sampled].join()).toBe(this.graph.pathTokens(added).join());
     return message;
   }
@@ -187,6 +194,12 @@ describe("rollout graph", () => {
             if (step.move === "compact") messages = [messages[0]!, { role: "user", content: `so far: ${step.reply}` }];
           }
           rollout.checkSequences();
+          for (const node of [null, ...rollout.graph.nodes]) {
+            const texts = rollout.graph
+              .children(node)
+              .flatMap((child) => (child.kind === "prompt" ? [child.text] : []));
+            expect(new Set(texts).size).toBe(texts.length);
+          }
           const nodes = referenceNodes(rollout.graph);
           expect(
             nodes.every(
@@ -251,7 +264,8 @@ describe("rollout graph", () => {
       stops: true,
     });
     expect(sequencesOf(rollout.graph)).toHaveLength(1);
-    expect(rollout.graph.nodes[2]!.text.startsWith(`${END}\n`)).toBe(true);
+    // Message, generation prompt, answer; then the message behind it, with what closes the answer.
+    expect(rollout.graph.nodes[3]!.text).toBe(`${END}\n${START}user\ngo on${END}\n`);
     rollout.call([...first, { role: "assistant", content: "edited" }, { role: "user", content: "go on" }], {
       content: "g",
       reasoning: "",
@@ -265,6 +279,68 @@ describe("rollout graph", () => {
       "new_conversation",
     ]);
     rollout.checkSequences();
+  });
+
+  it("keeps a node for each message, and what branches have in common once", () => {
+    const rollout = new Rollout("append-only");
+    const system: ChatMessage = { role: "system", content: "You are brief." };
+    const sample = { content: "ok", reasoning: "", calls: 0, stops: true };
+    const user = (content: string): ChatMessage => ({ role: "user", content });
+    const answer = rollout.call([system, user("a")], sample);
+    // A sub-agent with the same instructions, an edit of the second message, and a call with the first alone.
+    rollout.call([system, user("sub")], sample);
+    rollout.call([system, user("a"), answer, user("more"), user("and more")], sample);
+    rollout.call([system, user("a"), user("b")], sample);
+    const texts = (nodes: readonly { text: string }[]) => nodes.map((node) => node.text);
+    const { graph } = rollout;
+    expect(graph.children(null)).toHaveLength(1);
+    expect(texts(graph.children(graph.nodes[0]!))).toEqual([`${START}user\na${END}\n`, `${START}user\nsub${END}\n`]);
+    expect(texts(graph.children(graph.nodes[1]!))).toEqual([`${START}assistant\n`, `${START}user\nb${END}\n`]);
+    const long = graph.path(graph.leaves()[1]!).slice(3);
+    expect(texts(long.slice(1, 4))).toEqual([
+      `\n${START}user\nmore${END}\n`,
+      `${START}user\nand more${END}\n`,
+      `${START}assistant\n`,
+    ]);
+    expect(driftOf(graph)).toMatchObject({
+      calls: 4,
+      extended: 1,
+      branches: { start: 1, new_conversation: 1, history_edited: 1 },
+    });
+    const stored = graph.nodes
+      .filter((node) => node.kind === "prompt")
+      .reduce((sum, node) => sum + node.text.length, 0);
+    const sent = sequencesOf(graph).reduce((sum, sequence) => sum + sequence.tokens.length, 0);
+    expect(stored).toBeLessThan(sent);
+    rollout.checkSequences();
+  });
+
+  it("keeps messages together whose boundary the template does not show or a token runs across", () => {
+    const NEWLINES = 9;
+    const renderer: ChatRenderer = {
+      render: (messages, { addGenerationPrompt }) =>
+        `${messages.map((message) => `${message.content}\n`).join("")}${addGenerationPrompt ? ">" : ""}`,
+      encode: (text) =>
+        [...text.replaceAll("\n\n", "\t")].map((char) => (char === "\t" ? NEWLINES : char.charCodeAt(0))),
+      tokenText: (id) => (id === NEWLINES ? "\n\n" : String.fromCharCode(id)),
+      stopTokens: new Set(),
+      bosToken: null,
+    };
+    const graph = new RolloutGraph();
+    const tracker = new ChatTracker(graph, renderer);
+    const system: ChatMessage = { role: "system", content: "S" };
+    tracker.prompt([system, { role: "user", content: "a" }], null);
+    expect(graph.nodes.map((node) => node.text)).toEqual(["S\n", "a\n", ">"]);
+    const { tokens } = tracker.prompt([system, { role: "user", content: "\nb" }], null);
+    expect(tokens).toEqual(renderer.encode("S\n\nb\n>"));
+    expect(graph.nodes.slice(3).map((node) => [node.parent, node.text])).toEqual([[null, "S\n\nb\n>"]]);
+    const again = tracker.prompt([system, { role: "user", content: "\nb" }], null);
+    expect(again.node.id).toBe(3);
+    // Found at the same time: the boundary of the first two is inside of a token, that of the third is not.
+    const other = new RolloutGraph();
+    const messages: ChatMessage[] = ["x", "\ny", "z"].map((content) => ({ role: "user", content }));
+    new ChatTracker(other, renderer).prompt(messages, null);
+    expect(other.nodes.map((node) => node.text)).toEqual(["x\n\ny\n", "z\n", ">"]);
   });
 
   it("refuses log-probabilities that do not fit", () => {
