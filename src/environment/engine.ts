@@ -8,7 +8,7 @@ import { type LachesisError, toLachesisError } from "../core/index.ts";
 import type { RunControl } from "./run-control.ts";
 
 /** Work that is started before the event loop gets its turn: what was started first need not wait for the last. */
-const STARTS_A_TURN = 16;
+const STARTS_A_TURN = 32;
 
 export interface EngineOptions<Work> {
   /** The next piece of work, or null. Never called twice at once. */
