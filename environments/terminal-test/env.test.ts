@@ -129,6 +129,19 @@ describe("evaluation", () => {
   });
 });
 
+test("what is evaluated is processed last, and each row once before any comes again", async () => {
+  server.script = () => says("no");
+  const rows = Array.from({ length: 7 }, (_, index) => ({ ...TASKS[0]!, id: `r${index}` }));
+  const env = { dataset_name: dataset(rows), eval_size: 3, group_size: 1 };
+  const ids = async (total_steps: number) =>
+    (await run({ env: { ...env, total_steps } }))
+      .lines("journal.jsonl")
+      .flatMap((line) => (line.type === "group" ? [String(line.group_id)] : []));
+  expect((await ids(4)).sort()).toEqual(["r3", "r4", "r5", "r6"]);
+  expect((await ids(7)).sort()).toEqual(["r0", "r1", "r2", "r3", "r4", "r5", "r6"]);
+  expect((await ids(8)).filter((id) => id.includes("~"))).toEqual(["r3~2"]);
+});
+
 test("a row without a field is said with its place", async () => {
   const path = dataset([TASKS[0]!, { prompt: "x", verify_path: "y" }]);
   await expect(run({ env: { dataset_name: path } })).rejects.toThrow(/tasks\.jsonl:2.*expected_content/);

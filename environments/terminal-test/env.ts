@@ -75,9 +75,22 @@ export default class TerminalTestEnv extends AgentEnv<typeof Config, Item> {
     }
     const rows = await this.#rows(dataset_name);
     this.evalItems = rows.slice(0, eval_size);
-    // A trainer must not see what it is measured on; `process` makes data of every row that it is given.
+    this.#train = this.#trainingRows(rows, dataset_name);
+  }
+
+  /** What is trained on is not what is measured on: `serve` takes the other rows only, `process` takes them first. */
+  #trainingRows(rows: readonly Item[], name: string): Item[] {
+    const { eval_size, total_steps } = this.config;
     const rest = rows.slice(eval_size);
-    this.#train = this.mode === "serve" && rest.length > 0 ? rest : rows;
+    if (rest.length === 0 || eval_size === 0) return [...rows];
+    if (this.mode === "serve") return rest;
+    const isEnough = total_steps !== -1 && total_steps <= rest.length;
+    if (this.mode === "process" && !isEnough) {
+      process.stderr.write(
+        `${name} has ${rest.length} rows beside the ${eval_size} that \`evaluate\` takes (env.eval_size). After them those are taken, too: do not train on their groups and then measure on them.\n`,
+      );
+    }
+    return [...rest, ...rows.slice(0, eval_size)];
   }
 
   /** Built-in tasks never end; the rows of a data set come again after the last. */
