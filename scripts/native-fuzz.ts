@@ -1,5 +1,6 @@
 // Builds the sandbox helper with the address and undefined-behaviour sanitizers and fuzzes it for a bounded time: first
-// its decoders, then the whole program in a real sandbox, with mutated conversations. `node scripts/native-fuzz.ts [seconds] [seed]`.
+// its decoders, then the whole program in a real sandbox, with mutated conversations; then the helper in Perl with the like.
+// `node scripts/native-fuzz.ts [seconds] [seed]`.
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -119,10 +120,12 @@ interface Ending {
 /** After the end of its input a helper has this long to end; one that does not has lost its child and would wait for ever. */
 const PATIENCE_MS = 20_000;
 
+type Program = [path: string, ...args: string[]];
+
 /** Plays one conversation; gives how the helper ended. */
-function play(binary: string): Promise<Ending> {
+function play([program, ...args]: Program): Promise<Ending> {
   return new Promise((resolve, reject) => {
-    const child = spawn(binary, [], { stdio: ["pipe", "pipe", "pipe"], env: sanitizers });
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: sanitizers });
     let text = "";
     child.stderr.on("data", (chunk: Buffer) => {
       text += chunk.toString();
@@ -155,6 +158,30 @@ function play(binary: string): Promise<Ending> {
 }
 
 let failed = false;
+
+/** Plays conversations for some seconds; a helper may only end in the ways that it means to. */
+async function converse(name: string, program: Program, time: number): Promise<void> {
+  const until = Date.now() + time * 1000;
+  let rounds = 0;
+  let works = false;
+  let wrong = false;
+  while (!wrong && Date.now() < until) {
+    const start = seed;
+    const { code, signal, text, hung } = await play(program);
+    rounds++;
+    works ||= code === 0;
+    // 0 at the end of input, 2 for a bad configuration, 3 for a frame that is not of the protocol.
+    if (text !== "" || signal !== null || code === null || ![0, 2, 3].includes(code)) {
+      wrong = true;
+      const how = hung ? "did not end with its input" : `ended with ${signal ?? code}`;
+      process.stderr.write(`The ${name} ${how} (seed ${start}):\n${text}\n`);
+    }
+  }
+  if (!wrong && !works) process.stderr.write("No sandbox could be made here, so only the decoders were fuzzed.\n");
+  console.log(`${name}: ${rounds} conversations, ${wrong ? "FAILED" : "no finding"}`);
+  failed ||= wrong;
+}
+
 try {
   const helper = build("helper", sources);
   const decoder = build("decoder", [
@@ -162,30 +189,15 @@ try {
     join(native, "src/frame.c"),
     join(native, "src/config.c"),
   ]);
-  const half = Math.ceil(seconds / 2);
-  const first = spawnSync(decoder, [String(half), String(seed)], { encoding: "utf8", env: { ...sanitizers } });
+  const third = Math.ceil(seconds / 3);
+  const first = spawnSync(decoder, [String(third), String(seed)], { encoding: "utf8", env: { ...sanitizers } });
   process.stdout.write(first.stdout);
   if (first.status !== 0) {
     failed = true;
     process.stderr.write(`The decoder failed with seed ${seed}:\n${first.stderr}\n`);
   }
-  const until = Date.now() + half * 1000;
-  let rounds = 0;
-  let works = false;
-  while (!failed && Date.now() < until) {
-    const start = seed;
-    const { code, signal, text, hung } = await play(helper);
-    rounds++;
-    works ||= code === 0;
-    // 0 at the end of input, 2 for a bad configuration, 3 for a frame that is not of the protocol.
-    if (text !== "" || signal !== null || code === null || ![0, 2, 3].includes(code)) {
-      failed = true;
-      const how = hung ? "did not end with its input" : `ended with ${signal ?? code}`;
-      process.stderr.write(`The helper ${how} (seed ${start}):\n${text}\n`);
-    }
-  }
-  if (!failed && !works) process.stderr.write("No sandbox could be made here, so only the decoders were fuzzed.\n");
-  console.log(`helper: ${rounds} conversations, ${failed ? "FAILED" : "no finding"}`);
+  await converse("helper", [helper], third);
+  await converse("helper in Perl", ["/usr/bin/perl", join(native, "fallback/lachesis-sandbox.pl")], third);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

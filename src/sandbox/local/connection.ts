@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { LachesisError } from "../../core/index.ts";
+import type { HelperCommand } from "./helper.ts";
 import { FIRST_HELPER_ID, FrameDecoder, frame, T } from "./protocol.ts";
 
 export interface FrameHandler {
@@ -32,8 +33,8 @@ export class HelperConnection {
   /** Settles when the sandbox can be used; rejects with `sandbox_create` when it could not be made. */
   readonly ready: Promise<void>;
 
-  constructor(binary: string, config: Uint8Array, options: { uid?: number; gid?: number } = {}) {
-    this.#child = spawn(binary, [], { stdio: ["pipe", "pipe", "ignore"], env: {}, detached: true, ...options });
+  constructor(helper: HelperCommand, config: Uint8Array) {
+    this.#child = spawn(helper.path, [...helper.args], { stdio: ["pipe", "pipe", "ignore"], env: {}, detached: true });
     this.#stdin = this.#child.stdin!;
     this.#stdout = this.#child.stdout!;
     let settle: { resolve(): void; reject(error: LachesisError): void } | null = null;

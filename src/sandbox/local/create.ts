@@ -36,7 +36,6 @@ async function make(
 ): Promise<Sandbox> {
   const program = helperProgram();
   if (program.path === null) throw new LachesisError("sandbox_unavailable", program.reason);
-  const binary = program.path;
   const network = settings.network === "user" ? networkProgram() : null;
   await reapOnce();
   const release = await gate.acquire(signal);
@@ -49,7 +48,7 @@ async function make(
   try {
     const lowers = layers.map((layer) => layer.directory);
     const connection = new HelperConnection(
-      binary,
+      program,
       configPayload(settings, network ? { lowers, resolver: RESOLVER } : { lowers }),
     );
     connection.acceptor = (id, index) => {
@@ -76,7 +75,7 @@ async function make(
       settings,
       layers,
       onGone,
-      snapshot: (origin) => takeSnapshot(origin, binary, layerWriter, fork),
+      snapshot: (origin) => takeSnapshot(origin, program, layerWriter, fork),
     });
     try {
       await connection.ready;

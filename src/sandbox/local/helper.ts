@@ -1,6 +1,7 @@
 /**
- * Finds the helper program: the prebuilt one of this architecture, else one that is compiled once from the sources in
- * the package, when a C compiler is there. Gives null with a reason when neither can be had.
+ * Finds the helper program: the prebuilt one of this architecture; else one that is compiled once from the sources in the
+ * package, when a C compiler is there; else the same helper in Perl, which every Debian has and which needs no binary.
+ * Each is tried before it is taken. Gives null with a reason when none can be had.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -18,9 +19,16 @@ import {
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isErrno } from "../../core/index.ts";
+import { errorMessage, isErrno, LachesisError } from "../../core/index.ts";
 
-export type HelperProgram = { path: string; origin: "prebuilt" | "compiled" } | { path: null; reason: string };
+/** A program with its first arguments. */
+export interface HelperCommand {
+  path: string;
+  args: readonly string[];
+}
+export type HelperProgram =
+  | (HelperCommand & { origin: "prebuilt" | "compiled" | "perl" })
+  | { path: null; reason: string };
 
 const native = fileURLToPath(new URL("../../../native/", import.meta.url));
 const NAME = "lachesis-sandbox";
@@ -41,16 +49,50 @@ function locate(): HelperProgram {
     };
   }
   const chosen = process.env.LACHESIS_SANDBOX_HELPER;
+  if (chosen === "perl") return perlHelper([]);
   if (chosen)
     return isExecutable(chosen)
-      ? { path: chosen, origin: "prebuilt" }
+      ? { path: chosen, args: [], origin: "prebuilt" }
       : { path: null, reason: `LACHESIS_SANDBOX_HELPER=${chosen} cannot be executed.` };
   const prebuilt = join(native, "prebuilt", process.arch, NAME);
-  if (existsSync(prebuilt)) {
-    if (isExecutable(prebuilt)) return { path: prebuilt, origin: "prebuilt" };
-    return { path: copyToCache(prebuilt), origin: "prebuilt" };
+  if (isExecutable(prebuilt)) return { path: prebuilt, args: [], origin: "prebuilt" };
+  const problems: string[] = [];
+  for (const [origin, find] of [
+    ["prebuilt", () => copyToCache(prebuilt)],
+    ["compiled", compile],
+  ] as const) {
+    try {
+      const path = find();
+      check({ path, args: [] });
+      return { path, args: [], origin };
+    } catch (error) {
+      problems.push(errorMessage(error));
+    }
   }
-  return compile();
+  return perlHelper(problems);
+}
+
+/** A helper whose input ends at once ends without a word. Throws when this one does anything else. */
+function check({ path, args }: HelperCommand): void {
+  const { status, signal, error } = spawnSync(path, [...args], { input: "", env: {}, timeout: 20_000 });
+  if (error || status !== 0) {
+    throw new LachesisError("sandbox_unavailable", `${path} does not run (${error?.message ?? signal ?? status})`);
+  }
+}
+
+/** Needs perl of at least Debian's perl-base, and an architecture whose system calls it knows. */
+function perlHelper(problems: readonly string[]): HelperProgram {
+  const command = { path: "/usr/bin/perl", args: [join(native, "fallback", `${NAME}.pl`)] };
+  try {
+    check(command);
+    return { ...command, origin: "perl" };
+  } catch (error) {
+    const all = [...problems, errorMessage(error)].join("; ");
+    return {
+      path: null,
+      reason: `There is no sandbox helper that runs here (${process.arch}): ${all}. Install a C compiler, or perl.`,
+    };
+  }
 }
 
 function isExecutable(path: string): boolean {
@@ -69,8 +111,9 @@ function cacheDirectory(): string {
   return directory;
 }
 
-/** Some ways of unpacking a package lose the executable bit. */
+/** Some ways of unpacking a package lose the executable bit, or put it where nothing may be executed. */
 function copyToCache(path: string): string {
+  if (!existsSync(path)) throw new LachesisError("not_found", `there is no prebuilt one for ${process.arch}`);
   const digest = createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 16);
   const target = join(cacheDirectory(), `${NAME}-${digest}`);
   if (existsSync(target)) return target;
@@ -82,14 +125,14 @@ function copyToCache(path: string): string {
 }
 
 /** For architectures without a prebuilt binary. */
-function compile(): HelperProgram {
+function compile(): string {
   const sources = readdirSync(join(native, "src"))
     .filter((name) => /\.[ch]$/.test(name))
     .sort();
   const hash = createHash("sha256").update(process.arch);
   for (const name of sources) hash.update(readFileSync(join(native, "src", name)));
   const target = join(cacheDirectory(), `${NAME}-${hash.digest("hex").slice(0, 16)}`);
-  if (existsSync(target)) return { path: target, origin: "compiled" };
+  if (existsSync(target)) return target;
   const compiler = process.env.CC || "cc";
   const files = sources.filter((name) => name.endsWith(".c")).map((name) => join(native, "src", name));
   const temporary = `${target}.${process.pid}`;
@@ -97,14 +140,9 @@ function compile(): HelperProgram {
     encoding: "utf8",
   });
   if (error || status !== 0) {
-    const why = error
-      ? `the C compiler ${compiler} could not be run (${error.message})`
-      : `${compiler} failed: ${stderr.split("\n")[0]}`;
-    return {
-      path: null,
-      reason: `There is no prebuilt sandbox helper for ${process.arch}, and ${why}. Install a C compiler.`,
-    };
+    const why = error ? `could not be run (${error.message})` : `failed: ${stderr.split("\n")[0]}`;
+    throw new LachesisError("sandbox_unavailable", `the C compiler ${compiler} ${why}`);
   }
   renameSync(temporary, target);
-  return { path: target, origin: "compiled" };
+  return target;
 }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { LachesisError } from "../../core/index.ts";
 import type { Snapshot } from "../contract.ts";
 import { HelperConnection } from "./connection.ts";
+import type { HelperCommand } from "./helper.ts";
 import { makeOwned, removeTree } from "./owners.ts";
 import { EXEC, WINDOW_BYTES } from "./protocol.ts";
 import type { LocalSandbox } from "./sandbox.ts";
@@ -46,7 +47,7 @@ export type MakeFork = (
 /** Copies what the sandbox changed into a new layer while all its processes are stopped. */
 export async function takeSnapshot(
   sandbox: LocalSandbox,
-  binary: string,
+  helper: HelperCommand,
   makeWriter: (connection: HelperConnection, settings: LocalSettings) => LocalSandbox,
   fork: MakeFork,
 ): Promise<Snapshot> {
@@ -62,7 +63,7 @@ export async function takeSnapshot(
     mkdirSync(layer.directory, { mode: 0o755 });
     const inner = innerHostId(sandbox.settings);
     if (inner !== null) chownSync(layer.directory, inner, inner);
-    const connection = new HelperConnection(binary, layerPayload(sandbox.settings, layer.directory));
+    const connection = new HelperConnection(helper, layerPayload(sandbox.settings, layer.directory));
     const writer = makeWriter(connection, sandbox.settings);
     try {
       await connection.ready;

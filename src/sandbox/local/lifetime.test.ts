@@ -146,7 +146,7 @@ it("a helper whose input ends, or whose pid 1 is killed, while it makes the sand
   const program = helperProgram();
   if (program.path === null) throw new Error(program.reason);
   for (let turn = 0; turn < 24; turn++) {
-    const helper = spawn(program.path, [], { stdio: ["pipe", "pipe", "ignore"], env: {} });
+    const helper = spawn(program.path, [...program.args], { stdio: ["pipe", "pipe", "ignore"], env: {} });
     helper.stdin.on("error", () => helper.stdin.destroy());
     helper.stdin.write(frame(T.config, 0, Buffer.from("pids=16\0")));
     const ended = new Promise((resolve) => helper.once("close", resolve));

@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { ALL_PASSED, runContract } from "./contract-run.fixture.ts";
 import { helperProgram } from "./helper.ts";
 
 const USER = "lachesis-test";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
-const FILES = ["attacks", "local", "snapshot", "transfers", "limits"];
 
 function readableByAll(path: string): boolean {
   for (let at = path; at !== "/"; at = dirname(at)) {
@@ -37,33 +37,10 @@ it.runIf(possible)("keeps the whole contract", { timeout: 300_000 }, () => {
     chmodSync(helper, 0o755);
     accessSync(helper, constants.X_OK);
     execFileSync("chown", ["-R", USER, home]);
-    const result = spawnSync(
-      "setpriv",
-      [
-        `--reuid=${USER}`,
-        `--regid=${USER}`,
-        "--clear-groups",
-        "--inh-caps=-all",
-        process.execPath,
-        join(root, "node_modules/vitest/vitest.mjs"),
-        "run",
-        "--root",
-        root,
-        "--configLoader",
-        "runner",
-        "--cache=false",
-        "--reporter=default",
-        "--no-color",
-        ...FILES.map((name) => `src/sandbox/local/${name}.test.ts`),
-      ],
-      {
-        encoding: "utf8",
-        cwd: root,
-        env: { PATH: process.env.PATH, HOME: home, TMPDIR: home, LACHESIS_SANDBOX_HELPER: helper },
-      },
-    );
-    expect(result.stdout + result.stderr).toContain(`Test Files  ${FILES.length} passed`);
-    expect(result.status).toBe(0);
+    const as = ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups", "--inh-caps=-all"];
+    const { output, status } = runContract(as, { HOME: home, TMPDIR: home, LACHESIS_SANDBOX_HELPER: helper });
+    expect(output).toContain(ALL_PASSED);
+    expect(status).toBe(0);
   } finally {
     rmSync(home, { recursive: true, force: true });
     spawnSync("userdel", [USER]);

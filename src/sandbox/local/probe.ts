@@ -13,7 +13,7 @@ export async function probeLocal(): Promise<SandboxProbe> {
     checks.push({ name: "helper", ok: false, detail: program.reason });
     return { works: false, reason: program.reason, checks };
   }
-  checks.push({ name: "helper", ok: true, detail: `${program.origin}: ${program.path}` });
+  checks.push({ name: "helper", ok: true, detail: `${program.origin}: ${[program.path, ...program.args].join(" ")}` });
   const failure = await trySandbox();
   const reason = failure === null ? "An isolated sandbox was made and ran a command." : explain(failure);
   checks.push({ name: "namespaces", ok: failure === null, detail: reason });

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Command } from "./command.ts";
 import { HelperConnection } from "./connection.ts";
+import type { HelperCommand } from "./helper.ts";
 import { execPayload, FRAME_MAX_BYTES, FrameDecoder, frame, T } from "./protocol.ts";
 
 const known = fc.constantFrom(T.stdout, T.stderr, T.data, T.socketData, T.failed, T.error);
@@ -75,14 +76,14 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 /** A program that says ready and then the given bytes, whatever it is told. */
-function hostile(bytes: Buffer): string {
+function hostile(bytes: Buffer): HelperCommand {
   const path = join(directory, `helper-${Math.random().toString(36).slice(2)}`);
   const octal = [...Buffer.concat([frame(T.ready, 0, null), bytes])]
     .map((byte) => `\\${byte.toString(8).padStart(3, "0")}`)
     .join("");
   writeFileSync(path, `#!/bin/sh\nexec 2>/dev/null\nprintf '${octal}'\nexec /bin/cat >/dev/null\n`);
   chmodSync(path, 0o755);
-  return path;
+  return { path, args: [] };
 }
 
 it.each([
@@ -124,6 +125,6 @@ it("survives a helper that sends random frames, and one that can't be started", 
     await connection.close();
     await ended.catch((error: unknown) => expect(error).toHaveProperty("code"));
   }
-  const missing = new HelperConnection(join(directory, "missing"), Buffer.from("x=1\0"));
+  const missing = new HelperConnection({ path: join(directory, "missing"), args: [] }, Buffer.from("x=1\0"));
   await expect(missing.ready).rejects.toMatchObject({ code: "sandbox_create" });
 });
