@@ -10,7 +10,7 @@ interface ApiFlags {
   run: string;
   ackPrevious?: boolean;
   maxQueueGroups: string;
-  maxQueueBytes: string;
+  maxQueueBytes?: string;
   maxBodyBytes: string;
   envSilence: string;
 }
@@ -28,7 +28,10 @@ export function register(program: Command): void {
     .option("--run <name>", "the run that protocol v1 acts on", "default")
     .option("--ack-previous", "v1: GET /batch acknowledges the client's previous batch instead of the one it gets")
     .option("--max-queue-groups <number>", "groups that may wait; beyond it submits get 503", "200000")
-    .option("--max-queue-bytes <number>", "bytes that may wait; beyond it submits get 503", String(64 * GIB))
+    .option(
+      "--max-queue-bytes <number>",
+      "bytes that may wait; beyond it submits get 503 (default: 64 GiB; memory: 1 GiB)",
+    )
     .option("--max-body-bytes <number>", "of a request's body, expanded", String(GIB / 4))
     .option("--env-silence <seconds>", "without a call for so long an environment counts as disconnected", "300")
     .action(serve);
@@ -49,7 +52,9 @@ async function serve(flags: ApiFlags): Promise<void> {
     defaultRun: flags.run,
     ackPrevious: flags.ackPrevious ?? false,
     maxQueueGroups: whole("--max-queue-groups", flags.maxQueueGroups, 1),
-    maxQueueBytes: whole("--max-queue-bytes", flags.maxQueueBytes, 1),
+    ...(flags.maxQueueBytes !== undefined && {
+      maxQueueBytes: whole("--max-queue-bytes", flags.maxQueueBytes, 1),
+    }),
     maxBodyBytes: whole("--max-body-bytes", flags.maxBodyBytes, 1),
     envSilence: whole("--env-silence", flags.envSilence, 1),
   });

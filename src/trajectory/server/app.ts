@@ -2,10 +2,11 @@
  * The trajectory API as an HTTP server. Bodies stay bytes until a route reads them; every error becomes one of the
  * protocol's shapes here and nowhere else.
  */
-import Fastify, { type FastifyInstance } from "fastify";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import { LachesisError, logger, toLachesisError } from "../../core/index.ts";
 import { InvalidBody } from "../wire/problem-detail.ts";
-import { BadBody, expandBody, tooLarge } from "./bodies.ts";
+import { BadBody, receiveBody } from "./bodies.ts";
 import { compressAnswers } from "./compression.ts";
 import type { ApiContext } from "./context.ts";
 import { methodsByPath } from "./known-routes.ts";
@@ -20,7 +21,6 @@ const BODY_MS = 15 * 60_000;
 
 export function buildApp(context: ApiContext): FastifyInstance {
   const app = Fastify({
-    bodyLimit: context.maxBodyBytes,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: BODY_MS,
     forceCloseConnections: "idle",
@@ -31,15 +31,14 @@ export function buildApp(context: ApiContext): FastifyInstance {
   // The archived protocol sends a JSON body with GET /status-env.
   app.addHttpMethod("GET", { hasBody: true, overrideExisting: true });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(
-    "*",
-    { parseAs: "buffer" },
-    async (request: { headers: Record<string, unknown> }, body: Buffer | string) => {
-      const encoding = request.headers["content-encoding"];
-      const bytes = typeof body === "string" ? Buffer.from(body) : body;
-      return expandBody(bytes, typeof encoding === "string" ? encoding : undefined, context.maxBodyBytes);
-    },
+  const responses = new WeakMap<IncomingMessage, ServerResponse>();
+  app.addContentTypeParser("*", (request: FastifyRequest, body: IncomingMessage) =>
+    receiveBody(body, responses.get(request.raw)!, context),
   );
+  app.addHook("onRequest", (request, reply, done) => {
+    responses.set(request.raw, reply.raw);
+    done();
+  });
   app.addHook("onRequest", async (request, reply) => {
     // A page of another origin may send a plain GET to a server on this machine, and some GETs here change things.
     if (request.headers["sec-fetch-site"] === "cross-site")
@@ -51,15 +50,14 @@ export function buildApp(context: ApiContext): FastifyInstance {
   });
   compressAnswers(app);
 
-  app.setErrorHandler((error: Error & { statusCode?: number; code?: string }, _, reply) => {
+  app.setErrorHandler((error: Error & { statusCode?: number; code?: string }, request, reply) => {
+    // What is still on its way would be read as the next request.
+    if (!request.raw.complete) reply.header("connection", "close");
     if (error instanceof InvalidBody) return reply.code(422).send({ detail: error.detail });
-    const bad = error.code === "FST_ERR_CTP_BODY_TOO_LARGE" ? tooLarge(context.maxBodyBytes) : error;
-    if (bad instanceof BadBody) {
-      // What is still on its way would be read as the next request.
-      if (bad.status === 413) reply.header("connection", "close");
-      return bad.plain
-        ? reply.code(bad.status).type("text/plain; charset=utf-8").send(bad.message)
-        : reply.code(bad.status).send({ detail: bad.message });
+    if (error instanceof BadBody) {
+      return error.plain
+        ? reply.code(error.status).type("text/plain; charset=utf-8").send(error.message)
+        : reply.code(error.status).send({ detail: error.message });
     }
     if (!(error instanceof LachesisError) && error.statusCode !== undefined && error.statusCode < 500) {
       return reply.code(error.statusCode).send({ detail: error.message });

@@ -4,6 +4,7 @@ import type { Clock } from "../../core/index.ts";
 import type { QueueBounds } from "../state/submits.ts";
 import type { Store } from "../stores/store.ts";
 import { mayUse, type Role, type Tokens } from "./auth.ts";
+import type { BodyBudget } from "./bodies.ts";
 import type { ApiMetrics } from "./metrics.ts";
 import type { Revisions } from "./revisions.ts";
 
@@ -12,7 +13,10 @@ export interface ApiContext {
   clock: Clock;
   tokens: Tokens;
   bounds: QueueBounds;
-  maxBodyBytes: number;
+  /** Of one body, expanded. */
+  maxBytes: number;
+  /** Of all bodies at once. */
+  budget: BodyBudget;
   /** The run that v1 calls act on. */
   defaultRun: string;
   /** v1: a call for a batch acknowledges the client's batch before it instead of its own. */

@@ -29,18 +29,29 @@ export function submitGroups(
     const key = idempotency && `submit:${idempotency.key}`;
     const known = key === null ? undefined : state.keys.get(key);
     if (known) {
-      if (known.hash === hash) return known.answer as SubmitResult[];
+      if (known.hash === hash) return keptAnswer(known.answer);
       throw new LachesisError("conflict", `Idempotency-Key ${idempotency!.key} was used for another body.`);
     }
     const results = submit(state, groups, context.bounds, now);
     for (const env of new Set(groups.map((group) => group.env)))
       if (env !== null && state.envs.has(env)) seenEnv(state, env, now);
     if (key !== null) {
-      state.put({ table: "key", id: key, body: { hash: hash!, answer: results, at: now } });
+      state.put({ table: "key", id: key, body: { hash: hash!, answer: compact(results), at: now } });
       forgetOldKeys(state, now);
     }
     return results;
   });
+}
+
+/** Most submits are taken whole: their number says it all, and keys of long lists stay small. */
+function compact(results: readonly SubmitResult[]): number | readonly SubmitResult[] {
+  return results.every(({ status }) => status === "received") ? results.length : results;
+}
+
+function keptAnswer(answer: unknown): SubmitResult[] {
+  return typeof answer === "number"
+    ? Array.from({ length: answer }, () => ({ status: "received" }))
+    : (answer as SubmitResult[]);
 }
 
 /** Keys stand in the order of their use, so only the oldest need a look. */

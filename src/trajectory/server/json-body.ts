@@ -1,6 +1,7 @@
 /** A request's body as JSON. */
 import { isUtf8 } from "node:buffer";
 import type { FastifyRequest } from "fastify";
+import { requireAffordable } from "../wire/json-cost.ts";
 import { InvalidBody } from "../wire/problem-detail.ts";
 
 /** In lower case, without parameters; empty where none was given. */
@@ -25,6 +26,7 @@ export function jsonBody(request: FastifyRequest): unknown {
       { type: "model_attributes_type", loc: ["body"], msg, input: body.toString("utf8", 0, 200) },
     ]);
   }
+  requireAffordable(body);
   if (!isUtf8(body)) throw invalidJson(0, "The body is not UTF-8");
   const text = body.toString("utf8");
   try {

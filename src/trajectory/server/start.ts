@@ -7,6 +7,7 @@ import { dropSilentEnvs, silentEnvs } from "../state/membership.ts";
 import { openStore } from "../stores/open.ts";
 import { buildApp } from "./app.ts";
 import { Tokens } from "./auth.ts";
+import { BodyBudget } from "./bodies.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiMetrics } from "./metrics.ts";
 import { Revisions } from "./revisions.ts";
@@ -38,6 +39,7 @@ export const API_DEFAULTS = {
   port: 8000,
   store: "sqlite:lachesis-api.db",
   maxQueueGroups: 200_000,
+  /** On disk. */
   maxQueueBytes: 64 * 1024 ** 3,
   maxBodyBytes: 256 * 1024 ** 2,
   defaultRun: "default",
@@ -49,6 +51,11 @@ export interface RunningApi {
   store: string;
   close(): Promise<void>;
 }
+
+/** A queue that stands in memory is bounded more narrowly, where nobody said otherwise. */
+const MEMORY_QUEUE_BYTES = 1024 ** 3;
+/** So many of the largest bodies may be on their way at once, and as many more smaller ones. */
+const BODIES_AT_ONCE = 4;
 
 const CHORES_MS = 10_000;
 const GRACE_MS = 2_500;
@@ -74,8 +81,12 @@ export async function startApi(options: ApiOptions = {}): Promise<RunningApi> {
     store,
     clock: systemClock,
     tokens,
-    bounds: { groups: settings.maxQueueGroups, bytes: settings.maxQueueBytes },
-    maxBodyBytes: settings.maxBodyBytes,
+    bounds: {
+      groups: settings.maxQueueGroups,
+      bytes: options.maxQueueBytes ?? (store.inMemory ? MEMORY_QUEUE_BYTES : settings.maxQueueBytes),
+    },
+    maxBytes: settings.maxBodyBytes,
+    budget: new BodyBudget(BODIES_AT_ONCE * settings.maxBodyBytes),
     defaultRun: settings.defaultRun,
     ackPrevious: settings.ackPrevious ?? false,
     silenceMs: settings.envSilence * 1000,

@@ -24,6 +24,7 @@ export class RunState {
   envPacker = new Packer({ perEnv: true });
   /** Ids of groups that were set aside, oldest first. */
   readonly aside = new Set<number>();
+  asideBytes = 0;
   /** Of all stored payloads that are still to be handed out. */
   waitingBytes = 0;
   waitingGroups = 0;
@@ -51,6 +52,7 @@ export class RunState {
     for (const index of [this.envs, this.groups, this.batches, this.keys, this.buffers, this.queuedSequences])
       index.clear();
     this.aside.clear();
+    this.asideBytes = 0;
     this.packer = new Packer({ perEnv: false });
     this.envPacker = new Packer({ perEnv: true });
     this.waitingBytes = 0;
@@ -177,7 +179,10 @@ export class RunState {
   }
 
   #index(id: number, group: GroupRow): void {
-    if (group.state === "aside") this.aside.add(id);
+    if (group.state === "aside") {
+      this.aside.add(id);
+      this.asideBytes += group.bytes;
+    }
     if (group.state === "aside" || group.state === "kept") return;
     this.waitingBytes += group.bytes;
     this.waitingGroups++;
@@ -195,7 +200,10 @@ export class RunState {
   }
 
   #unindex(id: number, group: GroupRow): void {
-    if (group.state === "aside") this.aside.delete(id);
+    if (group.state === "aside") {
+      this.aside.delete(id);
+      this.asideBytes -= group.bytes;
+    }
     if (group.state === "aside" || group.state === "kept") return;
     this.waitingBytes -= group.bytes;
     this.waitingGroups--;

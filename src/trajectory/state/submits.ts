@@ -17,6 +17,7 @@ export type SubmitResult =
 
 /** Older groups than these that were set aside are let go; their number stays. */
 const MOST_ASIDE = 10_000;
+const MOST_ASIDE_BYTES = 1024 ** 3;
 
 export interface QueueBounds {
   /** Groups and bytes that may wait; a submit that would exceed them is refused as a whole. */
@@ -81,7 +82,7 @@ export function countAside(state: RunState, reasons: readonly string[]): void {
   for (const reason of reasons) aside[reason] = (aside[reason] ?? 0) + 1;
   state.patchRun({ aside });
   for (const oldest of state.aside) {
-    if (state.aside.size <= MOST_ASIDE) return;
+    if (state.aside.size <= MOST_ASIDE && state.asideBytes <= MOST_ASIDE_BYTES) return;
     state.put({ table: "group", id: String(oldest), body: null });
   }
 }

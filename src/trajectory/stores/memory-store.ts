@@ -21,6 +21,7 @@ export function memoryStore(): Store {
   return {
     name: "memory:",
     shared: false,
+    inMemory: true,
     update: (run, work) => runs.update(run, work),
     // Nobody else works on them.
     tryUpdate: (run, work) => runs.update(run, work),

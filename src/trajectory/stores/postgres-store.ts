@@ -44,6 +44,7 @@ export async function postgresStore(address: string): Promise<Store> {
   return {
     name: publicName(address),
     shared: true,
+    inMemory: false,
     update: (run, work) => perform(run, "update", work),
     tryUpdate: (run, work) => perform(run, "try", work),
     read: (run, work) => perform(run, "read", work),

@@ -30,6 +30,7 @@ export async function sqliteStore(file: string): Promise<Store> {
   return {
     name: `sqlite:${file}`,
     shared: false,
+    inMemory: false,
     update: (run, work) => runs.update(run, work),
     // Nobody else works on them.
     tryUpdate: (run, work) => runs.update(run, work),

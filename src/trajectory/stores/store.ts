@@ -9,6 +9,8 @@ export interface Store {
   readonly name: string;
   /** Whether other processes may work on the same runs. */
   readonly shared: boolean;
+  /** Whether the payloads stand in this process's memory. */
+  readonly inMemory: boolean;
   /**
    * Runs `work` on the newest state of a run (made if need be). `work` is synchronous and writes through the state; if it
    * throws, nothing is kept. The promise settles when the writes, and what the work saw, are durable; it rejects, with

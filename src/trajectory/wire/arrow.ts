@@ -24,6 +24,7 @@ import { errorMessage, isObject } from "../../core/index.ts";
 import type { ScoredGroup } from "../contract.ts";
 import { type ArrowColumn, type ArrowStream, isNull, readArrowStream } from "./arrow-stream.ts";
 import { StreamError } from "./flatbuffer.ts";
+import { requireAffordable } from "./json-cost.ts";
 import { InvalidBody } from "./problem-detail.ts";
 
 export const ARROW_TYPE = "application/vnd.apache.arrow.stream";
@@ -158,6 +159,7 @@ function describedGroups(metadata: ReadonlyMap<string, string>): (number: number
   const read = (name: string): unknown => {
     const text = metadata.get(name);
     if (text === undefined) return undefined;
+    if (text.length > MOST_METADATA) throw refused("too_long", ["metadata", name], "The metadata is too large");
     try {
       return JSON.parse(text);
     } catch (error) {
@@ -176,6 +178,9 @@ function describedGroups(metadata: ReadonlyMap<string, string>): (number: number
     return { ...Object.fromEntries(own), ...(isObject(found) ? found : {}) };
   };
 }
+
+/** Characters of one entry. */
+const MOST_METADATA = 64 * 1024 ** 2;
 
 const GROUP_FIELDS = [
   "advantages",
@@ -277,7 +282,9 @@ function messagesOf(from: OfKind<"utf8">, row: number): unknown {
   const end = Number(from.offsets[row + 1]!);
   if (!(start >= 0 && start <= end && end <= from.values.byteLength))
     throw refused("value_error", ["messages", row], "The row's offsets are out of range");
-  const text = Buffer.from(from.values.subarray(start, end)).toString("utf8");
+  const bytes = from.values.subarray(start, end);
+  requireAffordable(bytes, ["body", "messages", row]);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -1,0 +1,10 @@
+import { expect, it } from "vitest";
+import { requireAffordable } from "./json-cost.ts";
+import { InvalidBody } from "./problem-detail.ts";
+
+it("refuses texts that become many times larger in memory, and no others", () => {
+  requireAffordable(Buffer.alloc(1_000_000, "[]"));
+  requireAffordable(Buffer.alloc(100_000_000, "31999, "));
+  requireAffordable(Buffer.alloc(200_000_000, "some text "));
+  expect(() => requireAffordable(Buffer.alloc(90_000_000, "[],"))).toThrow(InvalidBody);
+});

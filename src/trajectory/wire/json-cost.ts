@@ -1,0 +1,28 @@
+/**
+ * What reading a JSON text would take in memory, before it is read: a quarter of a gigabyte of empty lists becomes many
+ * times that, more than the process may have, and nothing catches its end.
+ */
+import { InvalidBody } from "./problem-detail.ts";
+
+/** Texts below this cannot become too large. */
+const SMALL_BYTES = 32 * 1024 ** 2;
+const MOST_BYTES = 1.5 * 1024 ** 3;
+const PER_CONTAINER = 64;
+const PER_VALUE = 24;
+
+/** Throws `InvalidBody`. */
+export function requireAffordable(text: Uint8Array, loc: (string | number)[] = ["body"]): void {
+  if (text.byteLength < SMALL_BYTES) return;
+  let containers = 0;
+  let values = 0;
+  for (let at = 0; at < text.byteLength; at++) {
+    const byte = text[at];
+    if (byte === 0x2c) values++;
+    else if (byte === 0x5b || byte === 0x7b) containers++;
+  }
+  const cost = 2 * text.byteLength + containers * PER_CONTAINER + values * PER_VALUE;
+  if (cost > MOST_BYTES) {
+    const msg = `Reading ${containers} lists and objects with ${values} values would take too much memory; send less at once`;
+    throw new InvalidBody([{ type: "too_long", loc, msg }]);
+  }
+}
