@@ -305,6 +305,13 @@ describe("usage and cost", () => {
   );
 });
 
+test("a byte order mark before the answer is no part of it", async () => {
+  const body = JSON.stringify({ choices: [{ message: { content: "hi" }, finish_reason: "stop" }] });
+  const { server, manager } = await pair(() => ({ kind: "text", body: `\ufeff${body}` }));
+  expect((await manager.chatCompletion({ messages: [user] })).choices[0]?.message.content).toBe("hi");
+  expect(server.requests).toHaveLength(1);
+});
+
 test("a streamed answer is put together", async () => {
   const piece = (delta: object, finish_reason: string | null = null) => ({
     id: "s",

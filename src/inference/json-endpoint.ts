@@ -134,7 +134,8 @@ function isEventStream(answer: HttpAnswer): boolean {
 function parseObject(text: string, url: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // A byte order mark before the JSON is no part of it.
+    value = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
   } catch (error) {
     throw new LachesisError("malformed_response", `${url}: the answer is no JSON (${text.length} characters).`, {
       cause: error,
