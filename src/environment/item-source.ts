@@ -45,6 +45,8 @@ export class ItemNames {
       isObject(item) && (typeof item.id === "string" || typeof item.id === "number") ? String(item.id) : String(place);
     const times = this.#seen.get(itemId) ?? 0;
     this.#seen.set(itemId, times + 1);
-    return { item, itemId, groupId: `${this.#prefix}${itemId}${times === 0 ? "" : `~${times + 1}`}` };
+    // An id that looks like that of a repetition gets a number, too, so that no two groups are called the same.
+    const number = times > 0 || /~\d+$/.test(itemId) ? `~${times + 1}` : "";
+    return { item, itemId, groupId: `${this.#prefix}${itemId}${number}` };
   }
 }
