@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { generateTasks } from "../environments/terminal-test/tasks.ts";
 import { lineOf, MetricsFile, type MetricsRow } from "../examples/trainer/metrics.ts";
-import { rewardSvg, rewardText, verdictOf } from "../examples/trainer/reward-plot.ts";
+import { rewardBar, rewardSvg, rewardText, verdictOf } from "../examples/trainer/reward-plot.ts";
 import { ChildProcesses } from "./child-processes.ts";
 import { whenNpmEnds } from "./end-with-npm.ts";
 
@@ -17,8 +17,8 @@ const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
     steps: { type: "string", default: "30" },
-    "batch-size": { type: "string", default: "128" },
-    tasks: { type: "string", default: "80" },
+    "batch-size": { type: "string", default: "96" },
+    tasks: { type: "string", default: "60" },
     lr: { type: "string", default: "7e-4" },
     "warmup-steps": { type: "string", default: "10" },
     "updates-per-batch": { type: "string", default: "2" },
@@ -29,7 +29,7 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  say("npm run demo:train -- [--seed 1] [--steps 30] [--batch-size 128] [--tasks 80] [--target 0.15] [--model DIR]");
+  say("npm run demo:train -- [--seed 1] [--steps 30] [--batch-size 96] [--tasks 60] [--target 0.15] [--model DIR]");
   say("                      [--lr 7e-4] [--warmup-steps 10] [--updates-per-batch 2] [--run-dir DIR]");
   say("The same --run-dir goes on where it was; --tasks 0 draws new tasks without end.");
   process.exit(0);
@@ -130,14 +130,14 @@ function readKept(): Kept {
   return JSON.parse(readFileSync(keptFile, "utf8")) as Kept;
 }
 
-/** On a terminal the plot is drawn over the one before; elsewhere each step is a line. */
+/** On a terminal the plot is drawn over the one before; elsewhere each step is a line, and the lines are the plot's bars. */
 function draw(row: MetricsRow): void {
   const title = `terminal-test, seed ${seed}: mean reward of ${row.rollouts} rollouts by step`;
   const picture = join(directory, "reward.svg");
   writeFileSync(`${picture}.tmp`, rewardSvg(rows, steps, title));
   renameSync(`${picture}.tmp`, picture);
   if (!process.stdout.isTTY) {
-    say(lineOf(row, steps));
+    say(`${rewardBar(row.mean_reward)} ${lineOf(row, steps)}`);
     return;
   }
   const lines = [...rewardText(rows, steps), lineOf(row, steps)];

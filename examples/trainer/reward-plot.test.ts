@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { rewardSvg, rewardText, verdictOf } from "./reward-plot.ts";
+import { rewardBar, rewardSvg, rewardText, verdictOf } from "./reward-plot.ts";
 
 const points = Array.from({ length: 30 }, (_, index) => ({ step: index + 1, mean_reward: index / 29 }));
 
@@ -19,6 +19,11 @@ describe("the reward plot", () => {
     ];
     expect(rewardText(odd, 2)).toHaveLength(13);
     expect(rewardText([], 30)[0]).toBe("1.0 │");
+  });
+
+  it("is a bar by step where there is no terminal", () => {
+    expect([-1, 0, 0.5, 1, 7].map((reward) => rewardBar(reward).split("█").length - 1)).toEqual([0, 0, 12, 24, 24]);
+    expect(new Set([0, 0.3, 1].map((reward) => rewardBar(reward).length)).size).toBe(1);
   });
 
   it("is an SVG with the same points", () => {

@@ -8,6 +8,14 @@ export interface RewardPoint {
 const HEIGHT = 10;
 const COLUMNS_PER_STEP = 2;
 
+const BAR_WIDTH = 24;
+
+/** One step as a bar of constant width. */
+export function rewardBar(reward: number): string {
+  const filled = Math.round(Math.min(1, Math.max(0, reward)) * BAR_WIDTH);
+  return "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
+}
+
 /** Lines of text: ● a step's mean reward, · the mean of it and the four steps before. */
 export function rewardText(points: readonly RewardPoint[], steps: number): string[] {
   const width = steps * COLUMNS_PER_STEP;
