@@ -68,9 +68,17 @@ async function listening(child: ChildProcess): Promise<Api> {
   throw new Error("The server ended before it listened.");
 }
 
+/** Any command of `lachesis`, and everything that it says. */
+export function startCommand(args: string[]) {
+  return told(start([CLI, ...args]));
+}
+
 /** A Python program, and everything that it says. */
 export function startPython(python: string, args: string[], env: NodeJS.ProcessEnv = {}) {
-  const child = start(args, python, { HF_HUB_OFFLINE: "1", WANDB_MODE: "offline", PYTHONUNBUFFERED: "1", ...env });
+  return told(start(args, python, { HF_HUB_OFFLINE: "1", WANDB_MODE: "offline", PYTHONUNBUFFERED: "1", ...env }));
+}
+
+function told(child: ChildProcess) {
   let output = "";
   for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (chunk) => (output += chunk));
   return { child, output: () => output, exit: once(child, "close").then(([code]) => code as number | null) };

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { LachesisError, nearestName } from "../../core/index.ts";
 import type {
   Decode,
+  RowFile,
   RowFormat,
   Selection,
   SelectOptions,
@@ -23,6 +24,7 @@ interface DataFlags {
   tokenizer?: string;
   batchSize: string;
   batches?: string;
+  maxRows?: string;
 }
 
 const KINDS = ["sft", "dpo"] as const;
@@ -32,7 +34,7 @@ export function register(program: Command): void {
     .command("data")
     .description("training rows out of scored groups")
     .argument("<kind>", "sft or dpo")
-    .argument("[source]", "a run directory, or a file of groups or samples")
+    .argument("[source...]", "run directories, or files of groups or samples")
     .option("--api <url>", "take groups from a trajectory API, as its trainer")
     .requiredOption("--out <file>", "where the rows go")
     .option("--format <name>", "jsonl, sharegpt or parquet", "jsonl")
@@ -45,38 +47,72 @@ export function register(program: Command): void {
     .option("--append", "add to a file that exists")
     .option("--batch-size <number>", "with --api: sequences per batch", "32")
     .option("--batches <number>", "with --api: stop after so many; default: at Ctrl-C")
+    .option("--max-rows <number>", "rows in all: files are cut there, an API is left with the batch that reaches it")
     .action(run);
 }
 
-async function run(kind: string, source: string | undefined, flags: DataFlags): Promise<void> {
+async function run(kind: string, sources: string[], flags: DataFlags): Promise<void> {
   const rowsKind = oneOf("data", kind, KINDS);
   const training = await import("../../datasets/training/index.ts");
   const format: RowFormat = oneOf("--format", flags.format, training.ROW_FORMATS);
   const select: Selection | null =
     flags.select === undefined ? null : oneOf("--select", flags.select, training.SELECTIONS);
   const passes = flags.filter === undefined ? null : training.parseFilter(flags.filter);
-  const options: SelectOptions = {
-    select,
-    maxPerItem: flags.maxPerItem === undefined ? null : number("--max-per-item", flags.maxPerItem, 1),
-    allowNegative: flags.allowNegative ?? false,
-    margin: flags.margin === undefined ? null : number("--margin", flags.margin),
-  };
-  if ((source === undefined) === (flags.api === undefined)) {
-    throw new LachesisError("config_invalid", "data: name a run directory or a file, or give --api URL (one of them).");
+  const maxPerItem = flags.maxPerItem === undefined ? null : count("--max-per-item", flags.maxPerItem);
+  const margin = flags.margin === undefined ? null : number("--margin", flags.margin, 0);
+  const options: SelectOptions = { select, maxPerItem, allowNegative: flags.allowNegative ?? false, margin };
+  const maxRows = flags.maxRows === undefined ? null : count("--max-rows", flags.maxRows);
+  const batchSize = count("--batch-size", flags.batchSize);
+  const batches = flags.batches === undefined ? null : count("--batches", flags.batches);
+  if ((sources.length === 0) === (flags.api === undefined)) {
+    throw new LachesisError("config_invalid", "data: name run directories or files, or give --api URL (one of them).");
   }
   const decode = flags.tokenizer === undefined ? null : await decoder(flags.tokenizer);
-  const rowsOf = rowsKind === "sft" ? training.sftRows : training.dpoRows;
-  const limited = perItem(options.maxPerItem);
+  const make = rowsKind === "sft" ? training.sftRows : training.dpoRows;
+  const rowsOf = (group: TrainingGroup, rewards: readonly number[]): TrainingRow[] | null =>
+    group.rollouts.length === 0 || (passes && !passes(rewards)) ? null : make(group, options, decode);
+  const file: RowFile = { path: flags.out, format, kind: rowsKind, append: flags.append ?? false };
+  let counts: { groups: number; taken: number; rows: number };
+  if (flags.api === undefined) counts = await fromFiles(sources, file, { rowsOf, maxPerItem, maxRows });
+  else {
+    const { collectFromApi } = await import("./data-from-api.ts");
+    counts = await collectFromApi(file, {
+      url: flags.api,
+      batchSize,
+      batches,
+      rows: maxRows,
+      maxPerItem,
+      rowsOf: (group) => rowsOf(group, rewardsOf(group)),
+    });
+  }
+  process.stdout.write(`${counts.rows} rows of ${counts.taken} of ${counts.groups} groups → ${flags.out}\n`);
+}
+
+interface FromFiles {
+  rowsOf(group: TrainingGroup, rewards: readonly number[]): TrainingRow[] | null;
+  maxPerItem: number | null;
+  maxRows: number | null;
+}
+
+/** An item is judged over its rollouts in one source: another run may mean something else by the same id. */
+async function fromFiles(sources: readonly string[], rows: RowFile, { rowsOf, maxPerItem, maxRows }: FromFiles) {
+  const { groupsFile, judgedGroups, openRows } = await import("../../datasets/training/index.ts");
+  const files = await Promise.all(sources.map(groupsFile));
   const counts = { groups: 0, taken: 0, rows: 0 };
-  const writer = await training.openRows(flags.out, format, flags.append ?? false);
+  const writer = await openRows(rows);
   try {
-    for await (const { group, rewards } of source === undefined ? fromApi(flags) : fromFile(source)) {
-      counts.groups++;
-      if (group.rollouts.length === 0 || (passes && !passes(rewards))) continue;
-      counts.taken++;
-      for (const row of limited(group.itemId, rowsOf(group, options, decode))) {
-        await writer.write(row);
-        counts.rows++;
+    for (const file of files) {
+      const limited = perItem(maxPerItem);
+      for await (const { group, rewards } of judgedGroups(file)) {
+        counts.groups++;
+        const given = rowsOf(group, rewards);
+        if (given === null) continue;
+        counts.taken++;
+        for (const row of limited(group.itemId, given)) {
+          if (counts.rows === maxRows) break;
+          await writer.write(row);
+          counts.rows++;
+        }
       }
     }
     await writer.close();
@@ -84,7 +120,11 @@ async function run(kind: string, source: string | undefined, flags: DataFlags): 
     await writer.discard();
     throw error;
   }
-  process.stdout.write(`${counts.rows} rows of ${counts.taken} of ${counts.groups} groups → ${flags.out}\n`);
+  return counts;
+}
+
+function rewardsOf({ rollouts }: TrainingGroup): number[] {
+  return rollouts.map(({ reward }) => reward);
 }
 
 /** Keeps an item's rows below the limit: it may come in several groups. */
@@ -99,66 +139,6 @@ function perItem(most: number | null): (item: string, rows: TrainingRow[]) => Tr
   };
 }
 
-interface JudgedGroup {
-  group: TrainingGroup;
-  /** Of all scored rollouts of the group's item. */
-  rewards: number[];
-}
-
-/** Twice over the file: an item's rollouts may stand in several groups. */
-async function* fromFile(source: string): AsyncGenerator<JudgedGroup> {
-  const { groupsFile, groupsOf } = await import("../../datasets/training/index.ts");
-  const file = await groupsFile(source);
-  const rewards = new Map<string, number[]>();
-  const samples = new Map<string, TrainingGroup>();
-  for await (const group of groupsOf(file)) {
-    const known = rewards.get(group.itemId) ?? [];
-    known.push(...group.rollouts.map(({ reward }) => reward));
-    rewards.set(group.itemId, known);
-    // Lines of an evaluation are single attempts: an item's attempts together are its group.
-    const together = samples.get(group.groupId);
-    if (together) together.rollouts.push(...group.rollouts);
-    else if (file.endsWith("samples.jsonl")) samples.set(group.groupId, group);
-  }
-  if (samples.size > 0) {
-    for (const group of samples.values()) yield { group, rewards: rewards.get(group.itemId)! };
-    return;
-  }
-  for await (const group of groupsOf(file)) yield { group, rewards: rewards.get(group.itemId)! };
-}
-
-async function* fromApi(flags: DataFlags): AsyncGenerator<JudgedGroup> {
-  const [{ takeBatches }, { trainingGroup }] = await Promise.all([
-    import("../../trajectory/index.ts"),
-    import("../../datasets/training/index.ts"),
-  ]);
-  const most = flags.batches === undefined ? Number.POSITIVE_INFINITY : number("--batches", flags.batches, 1);
-  const stop = new AbortController();
-  const end = () => stop.abort();
-  process.once("SIGINT", end);
-  process.once("SIGTERM", end);
-  const registration = {
-    wandb_group: "lachesis-data",
-    wandb_project: "lachesis-data",
-    batch_size: number("--batch-size", flags.batchSize, 1),
-    max_token_len: -1,
-    checkpoint_dir: "",
-    save_checkpoint_interval: 0,
-    starting_step: 0,
-    num_steps: Number.isFinite(most) ? most : 2 ** 31 - 1,
-  };
-  const api = { url: flags.api!, token: process.env.LACHESIS_API_TOKEN ?? null, registration };
-  let batches = 0;
-  let groups = 0;
-  for await (const batch of takeBatches(api, stop.signal)) {
-    for (const value of batch) {
-      const group = trainingGroup(value, `${flags.api} batch ${batches + 1}`, ++groups);
-      yield { group, rewards: group.rollouts.map(({ reward }) => reward) };
-    }
-    if (++batches >= most) return;
-  }
-}
-
 async function decoder(folder: string): Promise<Decode> {
   const { loadTokenizer } = await import("../../tokens/index.ts");
   const tokenizer = await loadTokenizer(folder);
@@ -171,6 +151,11 @@ function oneOf<Name extends string>(what: string, value: string, names: readonly
   const nearest = nearestName(value, [...names]);
   const hint = nearest ? ` Did you mean ${nearest}?` : "";
   throw new LachesisError("config_invalid", `${what}: "${value}" is not one of ${names.join(", ")}.${hint}`);
+}
+
+function count(flag: string, text: string): number {
+  if (Number.isSafeInteger(number(flag, text, 1))) return Number(text);
+  throw new LachesisError("config_invalid", `${flag} is "${text}"; a whole number is needed.`);
 }
 
 function number(flag: string, text: string, least = Number.NEGATIVE_INFINITY): number {

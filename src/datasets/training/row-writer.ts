@@ -5,10 +5,10 @@
 
 import { once } from "node:events";
 import { createWriteStream, existsSync } from "node:fs";
-import { copyFile, rename, rm } from "node:fs/promises";
+import { copyFile, open, rename, rm } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { LachesisError } from "../../core/index.ts";
-import type { TrainingRow } from "./rows.ts";
+import { COLUMNS, type RowKind, type TrainingRow } from "./rows.ts";
 import { shareGpt } from "./sharegpt.ts";
 
 export const ROW_FORMATS = ["jsonl", "sharegpt", "parquet"] as const;
@@ -22,14 +22,26 @@ export interface RowWriter {
   discard(): Promise<void>;
 }
 
+export interface RowFile {
+  path: string;
+  format: RowFormat;
+  /** What the rows are; an empty parquet file has columns, too. */
+  kind: RowKind;
+  append: boolean;
+}
+
+/** Throws what `openRows` would throw. */
+export function refuseToReplace({ path, format, append }: Omit<RowFile, "kind">): void {
+  if (!existsSync(path)) return;
+  if (!append) throw new LachesisError("conflict", `${path} exists; name another file, or use --append.`);
+  if (format === "parquet") throw new LachesisError("unsupported", `${path}: a parquet file cannot be appended to.`);
+}
+
 /** Throws `conflict` where the file exists and `append` is not asked for. */
-export async function openRows(path: string, format: RowFormat, append: boolean): Promise<RowWriter> {
+export async function openRows({ path, format, kind, append }: RowFile): Promise<RowWriter> {
+  refuseToReplace({ path, format, append });
   const exists = existsSync(path);
-  if (exists && !append) throw new LachesisError("conflict", `${path} exists; name another file, or use --append.`);
-  if (format === "parquet") {
-    if (exists) throw new LachesisError("unsupported", `${path}: a parquet file cannot be appended to.`);
-    return parquetRows(path);
-  }
+  if (format === "parquet") return parquetRows(path, kind);
   const temporary = `${path}.partial`;
   if (exists) await copyFile(path, temporary);
   const stream = createWriteStream(temporary, { flags: exists ? "a" : "w" });
@@ -45,7 +57,7 @@ export async function openRows(path: string, format: RowFormat, append: boolean)
     async close() {
       stream.end();
       await finished(stream);
-      await rename(temporary, path);
+      await intoPlace(temporary, path);
     },
     async discard() {
       stream.destroy();
@@ -55,7 +67,7 @@ export async function openRows(path: string, format: RowFormat, append: boolean)
 }
 
 /** Lists and objects become columns of JSON text, which every reader of parquet takes. */
-async function parquetRows(path: string): Promise<RowWriter> {
+async function parquetRows(path: string, kind: RowKind): Promise<RowWriter> {
   const { parquetWriteFile } = await import("hyparquet-writer");
   const columns = new Map<string, (string | number | null)[]>();
   let count = 0;
@@ -70,14 +82,26 @@ async function parquetRows(path: string): Promise<RowWriter> {
       for (const column of columns.values()) if (column.length < count) column.push(null);
     },
     async close() {
+      if (count === 0) for (const name of COLUMNS[kind]) columns.set(name, []);
       const columnData = [...columns].map(([name, data]) => ({
         name,
         data,
         type: name === "score" ? ("DOUBLE" as const) : ("STRING" as const),
       }));
       parquetWriteFile({ filename: `${path}.partial`, columnData });
-      await rename(`${path}.partial`, path);
+      await intoPlace(`${path}.partial`, path);
     },
     discard: () => rm(`${path}.partial`, { force: true }),
   };
+}
+
+/** The name stands for the whole content even if the machine loses its power now. */
+async function intoPlace(temporary: string, path: string): Promise<void> {
+  const file = await open(temporary, "r+");
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
 }

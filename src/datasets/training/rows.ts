@@ -21,6 +21,14 @@ export type DpoRow = RowFacts &
   ({ pos: ChatMessage[]; neg: ChatMessage[] } | { prefix: string; pos: string; neg: string });
 export type TrainingRow = SftRow | DpoRow;
 
+export type RowKind = "sft" | "dpo";
+
+/** What every row of a kind has, when it holds messages. */
+export const COLUMNS: Readonly<Record<RowKind, readonly string[]>> = {
+  sft: ["messages", "score", "item_id", "group_id", "rollout_id"],
+  dpo: ["pos", "neg", "score", "item_id", "group_id", "rollout_id"],
+};
+
 /** Text of a conversation's tokens; given where rows of text are wanted instead of messages. */
 export type Decode = (tokens: readonly number[]) => string;
 

@@ -32,15 +32,20 @@ export interface TrainingGroup {
   itemId: string;
   tools: ToolSchema[] | null;
   rollouts: ScoredRollout[];
+  /** One attempt of an evaluation, not a whole group. */
+  isSample: boolean;
 }
 
-/** Reads a parsed line. `place` (FILE:LINE) is for messages. Throws `data_invalid`. */
-export function trainingGroup(value: unknown, place: string, number: number): TrainingGroup {
+/**
+ * Reads a parsed line. `place` (FILE:LINE) is for messages; `number` names what has no name of its own.
+ * Throws `data_invalid`.
+ */
+export function trainingGroup(value: unknown, place: string, number: number | string): TrainingGroup {
   if (!isObject(value)) throw wrong(place, "an object is expected");
   return "reward" in value || "outcome" in value ? fromSample(value, place) : fromGroup(value, place, number);
 }
 
-function fromGroup(value: Record<string, unknown>, place: string, number: number): TrainingGroup {
+function fromGroup(value: Record<string, unknown>, place: string, number: number | string): TrainingGroup {
   const { scores } = value;
   if (!Array.isArray(scores) || !scores.every((score) => Number.isFinite(score)))
     throw wrong(place, "`scores` must be a list of numbers");
@@ -69,6 +74,7 @@ function fromGroup(value: Record<string, unknown>, place: string, number: number
     itemId: nameOf(value.item_id, number),
     tools: toolsOf(value.tools, place),
     rollouts: [...rollouts.values()],
+    isSample: false,
   };
 }
 
@@ -88,6 +94,7 @@ function fromSample(value: Record<string, unknown>, place: string): TrainingGrou
     itemId,
     tools: toolsOf(value.tools, place),
     rollouts: reward === null ? [] : [{ ...rollout, reward }],
+    isSample: true,
   };
 }
 
@@ -145,7 +152,7 @@ function maskOf(mask: readonly number[]): { from: number; turns: number } | null
   return { from: from === -1 ? mask.length : from, turns };
 }
 
-function nameOf(value: unknown, number: number): string {
+function nameOf(value: unknown, number: number | string): string {
   return typeof value === "string" || typeof value === "number" ? String(value) : String(number);
 }
 

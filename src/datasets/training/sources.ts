@@ -35,6 +35,33 @@ export async function* groupsOf(file: string): AsyncGenerator<TrainingGroup> {
   }
 }
 
+export interface JudgedGroup {
+  group: TrainingGroup;
+  /** Of all scored rollouts of the group's item in the same file. */
+  rewards: number[];
+}
+
+/** Groups of a file with what filters judge. Reads it twice: an item's rollouts may stand in several groups. */
+export async function* judgedGroups(file: string): AsyncGenerator<JudgedGroup> {
+  const rewards = new Map<string, number[]>();
+  const samples = new Map<string, TrainingGroup>();
+  for await (const group of groupsOf(file)) {
+    const known = rewards.get(group.itemId) ?? [];
+    known.push(...group.rollouts.map(({ reward }) => reward));
+    rewards.set(group.itemId, known);
+    if (!group.isSample) continue;
+    // Lines of an evaluation are single attempts: an item's attempts together are its group.
+    const together = samples.get(group.groupId);
+    if (together) together.rollouts.push(...group.rollouts);
+    else samples.set(group.groupId, group);
+  }
+  if (samples.size > 0) {
+    for (const group of samples.values()) yield { group, rewards: rewards.get(group.itemId)! };
+    return;
+  }
+  for await (const group of groupsOf(file)) yield { group, rewards: rewards.get(group.itemId)! };
+}
+
 async function isDirectory(path: string): Promise<boolean> {
   const kind = await kindOf(path);
   if (kind === null) throw new LachesisError("not_found", `${path} does not exist.`);

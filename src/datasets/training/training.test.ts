@@ -189,7 +189,7 @@ describe("files", () => {
     const [row] = sftRows(trainingGroup(groupLine([1]), "f:1", 1), everything, null);
     const path = join(directory, "rows.jsonl");
     for (const append of [false, true]) {
-      const writer = await openRows(path, "jsonl", append);
+      const writer = await openRows({ path, format: "jsonl", kind: "sft", append });
       await writer.write(row!);
       await writer.close();
     }
@@ -199,8 +199,13 @@ describe("files", () => {
         .split("\n")
         .map((line) => JSON.parse(line)),
     ).toEqual([row, row]);
-    await expect(openRows(path, "jsonl", false)).rejects.toThrow(/--append/);
-    const parquet = await openRows(join(directory, "rows.parquet"), "parquet", false);
+    await expect(openRows({ path, format: "jsonl", kind: "sft", append: false })).rejects.toThrow(/--append/);
+    const parquet = await openRows({
+      path: join(directory, "rows.parquet"),
+      format: "parquet",
+      kind: "sft",
+      append: false,
+    });
     await parquet.write(row!);
     await parquet.close();
     const [read] = await parquetReadObjects({ file: await asyncBufferFromFile(join(directory, "rows.parquet")) });
