@@ -144,6 +144,7 @@ sub inside {
   defined call("unshare", FILES) && defined POSIX::write($own_end, "x", 1) or fail("own descriptors: $!");
   POSIX::close($_) for $parent_end, $own_end, $sources->{death}, @{$sources->{namespaces}};
   POSIX::setsid();
+  $0 = "lachesis-sandbox"; # where the program lies on the host is shown to nobody inside
   write_text("/proc/self/oom_score_adj", "300");
   own_share();
   my $id = $config->{inner_id};

@@ -172,7 +172,7 @@ static void own_share(void) {
   }
 }
 
-static noreturn void inside(const struct config *config, const int channel[2], int range) {
+static noreturn void inside(const struct config *config, const int channel[2], int range, char *name) {
   struct sources sources;
   struct store store;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail("death with the parent: %m");
@@ -187,6 +187,7 @@ static noreturn void inside(const struct config *config, const int channel[2], i
   close(sources.death);
   for (int i = 0; i < 2; i++) if (sources.namespaces[i] >= 0) close(sources.namespaces[i]);
   setsid();
+  memset(name, 0, strlen(name)); /* where the program lies on the host is shown to nobody inside */
   write_text("/proc/self/oom_score_adj", "300"); /* should the machine run out of memory, a hog in here goes before the host */
   own_share();
   if (range && setgroups(0, NULL) < 0) fail("leave the groups: %m");
@@ -204,7 +205,7 @@ static noreturn void inside(const struct config *config, const int channel[2], i
   serve(config, &store);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   struct config config;
   struct sources sources;
   int channel[2], status;
@@ -223,7 +224,7 @@ int main(void) {
   if (config.network != NET_HOST) flags |= CLONE_NEWNET;
   pid_t child = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
   if (child < 0) fail("make the namespaces: %m");
-  if (child == 0) inside(&config, channel, range);
+  if (child == 0) inside(&config, channel, range, argc > 0 ? argv[0] : (char[1]){0});
   map_ids(child, range, config.inner_id);
   if (range) open_sources(&config, child, &sources);
   if (config.network == NET_USER) open_namespaces(child, &sources);

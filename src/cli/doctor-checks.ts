@@ -36,6 +36,9 @@ export async function checkSandbox(): Promise<Check[]> {
   if (probe.works) {
     const network = probe.checks.find(({ name, ok }) => name === "network" && !ok);
     const lines = [check("sandbox", "ok", "isolated sandboxes work")];
+    const root = probe.checks.find(({ name, ok }) => name === "root file system" && !ok);
+    if (root !== undefined)
+      lines.push(check("sandbox images", "note", "snapshots and images cannot be used", root.detail));
     if (network !== undefined)
       lines.push(check("sandbox network", "note", "allow_network: true cannot be used", network.detail));
     return lines;
@@ -129,14 +132,14 @@ export function checkKeys(environment: NodeJS.ProcessEnv = process.env): Check[]
 const PROGRAMS: Record<string, string> = {
   git: "software-engineering environments",
   rg: "nothing in the sandbox needs it; search_files is quicker with it",
-  pasta: "allow_network: true (or slirp4netns)",
+  slirp4netns: "sandboxes with allow_network: true",
   docker: "images for environments that need one",
 };
 
 export async function checkPrograms(): Promise<Check[]> {
   const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   const has = (name: string) => folders.some((folder) => existsSync(join(folder, name)));
-  const missing = Object.entries(PROGRAMS).filter(([name]) => !has(name) && !(name === "pasta" && has("slirp4netns")));
+  const missing = Object.entries(PROGRAMS).filter(([name]) => !has(name));
   const found = Object.keys(PROGRAMS).filter((name) => !missing.some(([other]) => other === name));
   const lines = [
     check("optional programs", "ok", found.length === 0 ? "none of them is needed" : `there: ${found.join(", ")}`),

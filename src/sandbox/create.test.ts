@@ -56,7 +56,12 @@ it("says what works here", async () => {
   const probe = await probeSandbox();
   expect(probe).toMatchObject({
     works: true,
-    checks: [{ name: "helper", ok: true }, { name: "namespaces", ok: true }, { name: "network" }],
+    checks: [
+      { name: "helper", ok: true },
+      { name: "namespaces", ok: true },
+      { name: "root file system", ok: true },
+      { name: "network" },
+    ],
   });
   const { stdout } = inProcess("const p = await probeSandbox(); console.log(p.works, p.reason)", {
     LACHESIS_SANDBOX_HELPER: "/nowhere",

@@ -7,6 +7,7 @@ export interface SandboxProbe {
   checks: SandboxCheck[];
 }
 
+/** "root file system" (overlays, for snapshots and images) is looked at only where sandboxes work. */
 export interface SandboxCheck {
   name: "helper" | "namespaces" | "root file system" | "network";
   ok: boolean;

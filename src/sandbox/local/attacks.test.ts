@@ -98,8 +98,9 @@ describe("the host's files and secrets", () => {
       if (path === "/home/agent") continue;
       expect.soft(await sandbox.stat(path), path).toBeNull();
     }
-    const { text } = await run("ls /home /tmp /root 2>&1; cat /etc/passwd");
+    const { text } = await run("ls /home /tmp /root 2>&1; cat /etc/passwd; tr '\\0' '\\n' < /proc/1/cmdline");
     expect(text).not.toContain(secretDirectory);
+    expect(text).not.toMatch(/node_modules|native|perl/);
     expect(text.match(/^\w+:x:/gm)).toEqual(["root:x:", "agent:x:", "nobody:x:"]);
   });
 

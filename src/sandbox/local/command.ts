@@ -108,7 +108,7 @@ export class Command implements FrameHandler {
         return true;
       }
       case T.error:
-        this.#fail(errorOf(payload, this.#what));
+        this.#fail(errorOf(payload, `${this.#what}: ${payload.subarray(4).toString()}`));
         return true;
       default:
         return false;

@@ -25,10 +25,16 @@ const SLASH = Buffer.from("/");
 
 /** Gives the archive of a host file or directory, piece by piece; the size of its content is added to `total`. */
 export async function* readTree(hostPath: string, total: { bytes: number }): AsyncGenerator<Buffer> {
+  try {
+    yield* readRoot(hostPath, total);
+  } catch (error) {
+    throw hostError(`Cannot read ${hostPath} on the host`, error);
+  }
+}
+
+async function* readRoot(hostPath: string, total: { bytes: number }): AsyncGenerator<Buffer> {
   const root = Buffer.from(hostPath);
-  const found = await stat(hostPath).catch((error: unknown) => {
-    throw hostError(hostPath, error);
-  });
+  const found = await stat(hostPath);
   if (found.isDirectory()) {
     yield encodeEntry({ type: "directory", mode: found.mode & 0o777, mtimeMs: found.mtimeMs });
     yield* readDirectory(root, Buffer.alloc(0), total);
@@ -62,9 +68,7 @@ async function* readRegular(
   follow: boolean,
 ): AsyncGenerator<Buffer> {
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | (follow ? 0 : constants.O_NOFOLLOW);
-  const file = await open(host, flags).catch((error: unknown) => {
-    throw hostError(host.toString(), error);
-  });
+  const file = await open(host, flags);
   try {
     const found = await file.stat();
     if (!found.isFile()) throw new LachesisError("data_invalid", `${host} changed while it was copied.`);
@@ -215,15 +219,13 @@ export class HostTreeWriter implements ArchiveSink {
   }
 }
 
-function hostError(path: string, error: unknown): LachesisError {
-  const missing = isErrno(error) && error.code === "ENOENT";
-  return new LachesisError(
-    missing ? "not_found" : "data_invalid",
-    `Cannot read ${path} on the host: ${errorMessage(error)}.`,
-    {
-      cause: error,
-    },
-  );
+/** A host error as callers get it: `not_found`, `disk_full` or `data_invalid`, with the errno. Our own errors stay. */
+export function hostError(what: string, error: unknown): LachesisError {
+  if (error instanceof LachesisError) return error;
+  const errno = isErrno(error) ? error.code : undefined;
+  const code =
+    errno === "ENOENT" ? "not_found" : errno === "ENOSPC" || errno === "EDQUOT" ? "disk_full" : "data_invalid";
+  return new LachesisError(code, `${what}: ${errorMessage(error)}.`, { cause: error, details: { errno } });
 }
 
 function hostile(path: Buffer, what: string): LachesisError {

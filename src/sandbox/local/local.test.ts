@@ -63,6 +63,18 @@ describe("exec", () => {
     expect(await sandbox.exec(["/workspace"])).toMatchObject({ exitCode: 126 });
   });
 
+  it("names a directory that can't be, and goes on", async () => {
+    for (const [cwd, errno] of [
+      ["/a\0b", "EINVAL"],
+      ["/nowhere/at all", "ENOENT"],
+      ["/etc/passwd", "ENOTDIR"],
+      ["x".repeat(5000), "EINVAL"],
+    ] as const)
+      await expect(sandbox.exec("pwd", { cwd })).rejects.toMatchObject({ code: "sandbox_io", details: { errno } });
+    await expect(sandbox.exec("pwd", { cwd: "/nowhere" })).rejects.toThrow("/nowhere");
+    expect((await sandbox.exec("pwd", { cwd: "" })).stdout).toBe("/workspace\n");
+  });
+
   it("gives input of any size, whether it is read or not", async () => {
     const bytes = new Uint8Array(5_000_000).map((_, index) => (index * 7) % 256);
     const { stdout } = await sandbox.exec(["cat"], { stdin: bytes, encoding: "buffer" });
@@ -253,6 +265,9 @@ it("refuses options that can't be", async () => {
   await expect(createSandbox({ limits: { memory_mb: 1 } })).rejects.toMatchObject({ code: "config_invalid" });
   await expect(createSandbox({ image: "debian:12" })).rejects.toMatchObject({ code: "unsupported" });
   await expect(createSandbox({ image: "rootfs:/no/such/place" })).rejects.toMatchObject({ code: "not_found" });
+  await expect(createSandbox({ readonly_paths: Array(129).fill("/usr") })).rejects.toMatchObject({
+    code: "config_invalid",
+  });
   await expect(createSandbox({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "cancelled" });
 });
 

@@ -1,6 +1,7 @@
 /** Tries the local backend for real and puts the kernel's refusals into plain words. */
 import { readFileSync } from "node:fs";
 import { errorMessage, isErrno } from "../../core/index.ts";
+import type { Sandbox } from "../contract.ts";
 import type { SandboxCheck, SandboxProbe } from "../probe.ts";
 import { createLocalSandbox } from "./create.ts";
 import { helperProgram } from "./helper.ts";
@@ -14,21 +15,55 @@ export async function probeLocal(): Promise<SandboxProbe> {
     return { works: false, reason: program.reason, checks };
   }
   checks.push({ name: "helper", ok: true, detail: `${program.origin}: ${[program.path, ...program.args].join(" ")}` });
-  const failure = await trySandbox();
+  const { failure, overlay } = await trySandbox();
   const reason = failure === null ? "An isolated sandbox was made and ran a command." : explain(failure);
   checks.push({ name: "namespaces", ok: failure === null, detail: reason });
+  if (failure === null) {
+    checks.push({
+      name: "root file system",
+      ok: overlay === null,
+      detail:
+        overlay === null
+          ? "snapshots and images of the form rootfs:DIRECTORY can be used"
+          : `Snapshots and images of the form rootfs:DIRECTORY cannot be used: ${explain(overlay)} They need overlay mounts in user namespaces (Linux 5.11 or newer, the module overlay).`,
+    });
+  }
   checks.push(networkCheck());
   return { works: failure === null, reason, checks };
 }
 
-async function trySandbox(): Promise<string | null> {
+/** Why a sandbox could not be made and used, and why a snapshot of it could not: an overlay, as images have. null where all went well. */
+async function trySandbox(): Promise<{ failure: string | null; overlay: string | null }> {
   try {
     const sandbox = await createLocalSandbox({ label: "probe", limits: { memory_mb: 64, disk_mb: 8 } });
     try {
-      const { exitCode, stdout } = await sandbox.exec(["/bin/echo", "ready"], { timeoutMs: 10_000 });
-      return exitCode === 0 && stdout === "ready\n" ? null : `A command in the sandbox ended with ${exitCode}.`;
+      const failure = await tryCommand(sandbox);
+      return { failure, overlay: failure ?? (await tryFork(sandbox)) };
     } finally {
       await sandbox.destroy();
+    }
+  } catch (error) {
+    return { failure: errorMessage(error), overlay: null };
+  }
+}
+
+async function tryCommand(sandbox: Sandbox): Promise<string | null> {
+  const { exitCode, stdout } = await sandbox.exec(["/bin/echo", "ready"], { timeoutMs: 10_000 });
+  return exitCode === 0 && stdout === "ready\n" ? null : `A command in the sandbox ended with ${exitCode}.`;
+}
+
+async function tryFork(sandbox: Sandbox): Promise<string | null> {
+  try {
+    const snapshot = await sandbox.snapshot();
+    try {
+      const fork = await snapshot.fork();
+      try {
+        return await tryCommand(fork);
+      } finally {
+        await fork.destroy();
+      }
+    } finally {
+      await snapshot.release();
     }
   } catch (error) {
     return errorMessage(error);

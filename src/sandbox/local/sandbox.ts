@@ -17,7 +17,7 @@ import type {
 import { ArchiveDecoder } from "./archive.ts";
 import { Command, type CommandEnd, type OutputListener } from "./command.ts";
 import type { FrameHandler, HelperConnection } from "./connection.ts";
-import { HostTreeWriter, readTree } from "./host-tree.ts";
+import { HostTreeWriter, hostError, readTree } from "./host-tree.ts";
 import type { Layer } from "./layers.ts";
 import { EXEC, errnoError, errorOf, execPayload, frame, T } from "./protocol.ts";
 import { checkedEnv, DEFAULT_MAX_BYTES, type LocalSettings } from "./settings.ts";
@@ -173,6 +173,7 @@ export class LocalSandbox implements Sandbox {
   ): Buffer {
     const argv = typeof command === "string" ? ["bash", "-c", command] : command;
     const cwd = this.#path(options.cwd ?? this.workdir);
+    this.#pathBytes(cwd); // throws when it can't be one
     if (argv.length === 0) throw new LachesisError("config_invalid", "An empty argument vector is no command.");
     if (argv.some((argument) => argument.includes("\0"))) {
       throw new LachesisError("config_invalid", "A command contains a NUL character, which no process can be given.");
@@ -289,6 +290,8 @@ export class LocalSandbox implements Sandbox {
           { sandbox: this.id, lost: lost.slice(0, 10), count: lost.length },
           `download ${sandboxPath}: some files could not be read`,
         );
+    } catch (error) {
+      throw hostError(`download ${sandboxPath}: cannot write to ${hostPath.slice(0, 200)} on the host`, error);
     } finally {
       writer.abort();
     }

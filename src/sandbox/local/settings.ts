@@ -26,7 +26,17 @@ export interface LocalSettings {
   readonly label: string | null;
 }
 
+/** As many as the helper takes of each. */
+const LIST_MAX = 128;
+
 export function localSettings(options: SandboxOptions): LocalSettings {
+  for (const [name, count] of [
+    ["readonly_paths", options.readonly_paths?.length ?? 0],
+    ["sockets", Object.keys(options.sockets ?? {}).length],
+  ] as const) {
+    if (count > LIST_MAX)
+      throw new LachesisError("config_invalid", `${name} has ${count} entries; ${LIST_MAX} can be.`);
+  }
   const rootfs = rootfsOf(options.image);
   const home = rootfs ? "/root" : "/home/agent";
   const user = rootfs ? "root" : "agent";

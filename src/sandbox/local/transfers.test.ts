@@ -81,6 +81,21 @@ describe("upload and download", () => {
     await expect(sandbox.download("none", join(host, "n"))).rejects.toMatchObject({ details: { errno: "ENOENT" } });
   });
 
+  it("say what is wrong on the host", async () => {
+    await sandbox.writeFile("one", "1");
+    writeFileSync(join(host, "file"), "");
+    mkdirSync(join(host, "directory"));
+    for (const [target, code] of [
+      [join(host, "x".repeat(5000)), "data_invalid"],
+      [join(host, "file", "below"), "data_invalid"],
+      [join(host, "a\0b"), "data_invalid"],
+      [join(host, "directory"), "conflict"],
+    ] as const)
+      await expect(sandbox.download("one", target)).rejects.toMatchObject({ name: "LachesisError", code });
+    await expect(sandbox.upload(join(host, "missing"), "x")).rejects.toMatchObject({ code: "not_found" });
+    await expect(sandbox.upload(join(host, "x".repeat(5000)), "x")).rejects.toMatchObject({ code: "data_invalid" });
+  });
+
   it("say when the disk is full", async () => {
     writeFileSync(join(host, "big"), Buffer.alloc(80 << 20));
     await expect(sandbox.upload(join(host, "big"), "big")).rejects.toMatchObject({ code: "sandbox_disk_full" });

@@ -39,7 +39,7 @@ export async function createPlainSandbox(options: SandboxOptions = {}): Promise<
     throw new LachesisError("sandbox_unavailable", "Plain processes are not isolated, and require_sandbox is true.");
   }
   if (options.image) throw new LachesisError("unsupported", "The plain backend has no images; it runs host processes.");
-  options.signal?.throwIfAborted();
+  notCancelled(options.signal);
   try {
     return await PlainSandbox.create(options);
   } catch (error) {
@@ -47,6 +47,10 @@ export async function createPlainSandbox(options: SandboxOptions = {}): Promise<
       cause: error,
     });
   }
+}
+
+function notCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new LachesisError("cancelled", "Cancelled before it started.", { cause: signal.reason });
 }
 
 class PlainSandbox implements Sandbox {
@@ -90,7 +94,7 @@ class PlainSandbox implements Sandbox {
     options: ExecOptions = {},
   ): Promise<ExecResult | ExecResult<Uint8Array>> {
     this.#mustLive();
-    options.signal?.throwIfAborted();
+    notCancelled(options.signal);
     const started = performance.now();
     const stdout = new CappedOutput(options.maxBytes ?? DEFAULT_MAX_BYTES);
     const stderr = new CappedOutput(options.maxBytes ?? DEFAULT_MAX_BYTES);

@@ -40,6 +40,13 @@ describe("the plain sandbox", () => {
     expect(sandbox.isolated).toBe(false);
   });
 
+  it("says cancelled with a code, whatever the signal's reason is", async () => {
+    const signal = AbortSignal.abort("a reason of the caller's");
+    const sandbox = await make();
+    await expect(sandbox.exec("true", { signal })).rejects.toMatchObject({ code: "cancelled" });
+    await expect(createPlainSandbox({ signal })).rejects.toMatchObject({ code: "cancelled" });
+  });
+
   it("keeps the order of merged output, passes stdin and caps what it keeps", async () => {
     const sandbox = await make();
     const merged = await sandbox.exec("echo 1; echo 2 >&2; echo 3", { mergeOutput: true });
