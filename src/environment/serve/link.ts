@@ -56,7 +56,7 @@ export class ApiLink {
   readonly #identity: ServeIdentity;
   readonly #client: EnvClient;
   #outbox: Outbox | null = null;
-  #status: EnvStatus | null = null;
+  #status: WatchedStatus | null = null;
   #reachable = true;
   /** Groups that the API has taken, and how many of them the newest status can know of. */
   #sent = 0;
@@ -80,6 +80,11 @@ export class ApiLink {
   /** The newest status; null before the first, and while the API cannot be reached or does not know the environment. */
   get status(): EnvStatus | null {
     return this.#reachable && this.#client.registered ? this.#status : null;
+  }
+
+  /** No trainer has asked for a batch for a long time. */
+  get trainerGone(): boolean {
+    return this.#status?.trainer_gone ?? false;
   }
 
   /** Finished groups that the status does not count: they wait in the outbox, or were sent after it was asked for. */
@@ -164,6 +169,7 @@ export class ApiLink {
         revision = watched.revision;
         this.#status = watched;
         this.#reached(null);
+        if (this.trainerGone) this.#await("waiting for the trainer: it has not asked for a batch for a long time");
         on.status(watched);
         if (revision === null) await this.#pause(POLL_MS);
       } catch (thrown) {
@@ -259,6 +265,7 @@ export class ApiLink {
 
   #reached(error: LachesisError | null): void {
     this.#reachable = error === null;
+    if (error === null && this.trainerGone) return;
     this.#await(error && `the trajectory API does not answer: ${error.message}`);
   }
 
@@ -279,7 +286,7 @@ export class ApiLink {
   /** Says what is waited for when it changes, and when it is over. */
   #await(text: string | null): void {
     if (text === this.#awaited) return;
-    this.#options.say(text === null ? "The trajectory API answers." : sentence(text));
+    this.#options.say(text === null ? "The trajectory API and its trainer answer." : sentence(text));
     this.#awaited = text;
   }
 

@@ -19,7 +19,7 @@ const alone: EnvStatus = {
   max_group_size: 4,
   env_weight: 1,
 };
-const own = { waiting: 0, idleSeconds: 0 };
+const own = { waiting: 0, idleSeconds: 0, trainerGone: false };
 
 test("alone, an environment fills the off-policy limit and no more", () => {
   expect(workersFor(settings, alone, own)).toBe(24);
@@ -35,8 +35,8 @@ test("beside others it takes its share, and more only while the trainer waits fo
   expect(workersFor(settings, quarter, own)).toBe(6);
   expect(workersFor(settings, { ...quarter, queue_size: 6, self_queue_size: 6 }, own)).toBe(0);
   const starving = { ...quarter, queue_size: 6, self_queue_size: 6 };
-  expect(workersFor(settings, starving, { waiting: 0, idleSeconds: 8 })).toBe(3);
-  expect(workersFor(settings, { ...starving, queue_size: 20 }, { waiting: 0, idleSeconds: 800 })).toBe(0);
+  expect(workersFor(settings, starving, { ...own, idleSeconds: 8 })).toBe(3);
+  expect(workersFor(settings, { ...starving, queue_size: 20 }, { ...own, idleSeconds: 800 })).toBe(0);
 });
 
 test("its minimum is made even where others fill the queue", () => {
@@ -44,6 +44,14 @@ test("its minimum is made even where others fill the queue", () => {
   const full = { ...alone, queue_size: 24, unallocated_fraction: 0.5 };
   expect(workersFor(minimum, full, own)).toBe(4);
   expect(workersFor(minimum, { ...full, self_queue_size: 4 }, own)).toBe(0);
+});
+
+test("for a trainer that is gone one batch is made ready, and no more", () => {
+  const gone = { ...own, trainerGone: true };
+  expect(workersFor(settings, { ...alone, queue_size: 7, self_queue_size: 7 }, gone)).toBe(17);
+  expect(workersFor(settings, { ...alone, queue_size: 8, self_queue_size: 8 }, gone)).toBe(0);
+  expect(workersFor(settings, { ...alone, queue_size: 6, self_queue_size: 6 }, { ...gone, waiting: 2 })).toBe(0);
+  expect(workersFor({ ...settings, minBatchAllocation: 0.5 }, { ...alone, queue_size: 8 }, gone)).toBe(0);
 });
 
 test("never negative, never above the limits", () => {
@@ -57,7 +65,7 @@ test("never negative, never above the limits", () => {
   });
   fc.assert(
     fc.property(status, fc.nat(50), fc.double({ min: 0, max: 1e6, noNaN: true }), (now, waiting, idleSeconds) => {
-      const workers = workersFor(settings, now, { waiting, idleSeconds });
+      const workers = workersFor(settings, now, { waiting, idleSeconds, trainerGone: false });
       expect(workers).toBeGreaterThanOrEqual(0);
       expect(workers + now.queue_size + waiting).toBeLessThanOrEqual(Math.max(24, now.queue_size + waiting));
       expect(Number.isInteger(workers)).toBe(true);

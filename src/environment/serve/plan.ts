@@ -25,6 +25,8 @@ export interface OwnState {
   waiting: number;
   /** Seconds since the trainer last took a step. */
   idleSeconds: number;
+  /** Nobody has asked for a batch for a long time. */
+  trainerGone: boolean;
 }
 
 /** After so many seconds without a step, a trainer that lacks a whole batch gets more than this environment's share. */
@@ -34,6 +36,8 @@ export const PATIENCE_S = 5;
 export function workersFor(settings: PlanSettings, status: EnvStatus, own: OwnState): number {
   const { groupSize, batchSize, maxWorkers, minBatchAllocation } = settings;
   if (batchSize < 1) return 0;
+  // Whoever comes back finds a batch; more would grow old for nobody.
+  if (own.trainerGone && (status.queue_size + own.waiting) * groupSize >= batchSize) return 0;
   // 0 batches would never feed anybody: strictly on-policy work needs the batch that is being made.
   const bound = Math.floor((Math.max(1, settings.maxBatchesOffpolicy) * batchSize) / groupSize);
   const room = bound - status.queue_size - own.waiting;

@@ -104,10 +104,10 @@ export class Serving {
   /** Groups that may be in flight; none while nobody knows what the trainer wants, or an evaluation has the servers. */
   #workers(): number {
     if (this.#enough) return Number.POSITIVE_INFINITY;
-    const { status, waiting } = this.#link;
+    const { status, waiting, trainerGone } = this.#link;
     if (!status) return 0;
     const idleSeconds = (performance.now() - this.#steppedAt) / 1000;
-    const workers = workersFor(this.#plan, status, { waiting, idleSeconds });
+    const workers = workersFor(this.#plan, status, { waiting, idleSeconds, trainerGone });
     if (!this.#evaluations.isRunning) return workers;
     const { eval_handling, eval_limit_ratio } = this.#run.config;
     if (eval_handling === "STOP_TRAIN") return 0;

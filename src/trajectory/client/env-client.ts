@@ -17,6 +17,8 @@ export interface EnvClientOptions extends ApiHttpOptions {
 export interface WatchedStatus extends EnvStatus {
   /** Grows with every change of the run; null where the server cannot tell. */
   revision: number | null;
+  /** No trainer has asked for a batch for a long time; absent where the server cannot tell. */
+  trainer_gone?: boolean;
 }
 
 export class EnvClient {
