@@ -25,11 +25,13 @@ const KINDS: Record<string, InklingKind> = {
 const ENDS = ["<|end_message|>", "<|content_model_end_sampling|>"];
 const MODEL = "<|message_model|>";
 
-export function readInklingBlocks(text: string): InklingBlock[] {
+/** @param inHeader Whether the text continues a message's header, as a completion does whose prompt opened the message. */
+export function readInklingBlocks(text: string, inHeader: boolean): InklingBlock[] {
   const finder = new TokenFinder(text);
   const blocks: InklingBlock[] = [];
   const markers = [...Object.keys(KINDS), ...ENDS, MODEL];
   let at = 0;
+  let header = inHeader;
   while (at < text.length) {
     const next = finder.first(markers, at);
     const headerEnd = next?.at ?? text.length;
@@ -37,11 +39,15 @@ export function readInklingBlocks(text: string): InklingBlock[] {
     if (kind === undefined) {
       const end = next === null ? text.length : next.at + next.token.length;
       blocks.push({ kind: "text", start: at, bodyStart: at, bodyEnd: headerEnd, end, closed: true });
+      header = next?.token === MODEL;
       at = end;
       continue;
     }
-    if (headerEnd > at)
-      blocks.push({ kind: "header", start: at, bodyStart: at, bodyEnd: headerEnd, end: headerEnd, closed: true });
+    if (headerEnd > at) {
+      const before = header ? "header" : "text";
+      blocks.push({ kind: before, start: at, bodyStart: at, bodyEnd: headerEnd, end: headerEnd, closed: true });
+    }
+    header = false;
     const bodyStart = headerEnd + next!.token.length;
     const stop = finder.first([...ENDS, MODEL], bodyStart);
     const bodyEnd = stop?.at ?? text.length;

@@ -7,7 +7,7 @@ import type { PyMap, PyValue } from "./python-value.ts";
 
 const MAX_DEPTH = 500;
 
-class NotJson extends Error {}
+class NotJson {}
 
 /** The value of a complete or cut text; undefined if it is no beginning of JSON. `complete` says which it was. */
 export function readPartialJson(text: string): { value: PyValue; complete: boolean } | undefined {

@@ -1,6 +1,6 @@
 /**
  * A list of Python calls, `[f(a=1, b="x"), g()]`: plain names, keyword arguments, literal values. Strict as the
- * reference is: no dotted names, no positional arguments, no expressions, no signs, no newline before a first argument.
+ * reference is: no dotted names (but where the format has them), no positional arguments, no expressions, no signs, no newline before a first argument.
  */
 import { NotPython, PythonReader } from "./python-literal.ts";
 import type { PyMap } from "./python-value.ts";
@@ -19,14 +19,17 @@ const KEYWORDS = new Set(
   ).split(" "),
 );
 
+/** Which names may be called: plain ones that begin with a letter, or any of Python's, dotted ones too. */
+export type PythonCallNames = "plain" | "dotted";
+
 /** The calls of the list whose bracket stands at `from`. */
-export function readPythonCalls(text: string, from: number): PythonCallsRead {
+export function readPythonCalls(text: string, from: number, names: PythonCallNames = "plain"): PythonCallsRead {
   const reader = new PythonReader(text, from, { signs: false, tuples: false, jsonNames: true });
   try {
     reader.expect("[");
     const calls: PythonCall[] = [];
     for (;;) {
-      calls.push(readCall(reader));
+      calls.push(readCall(reader, names));
       if (reader.accept(",")) {
         reader.space();
         continue;
@@ -41,22 +44,27 @@ export function readPythonCalls(text: string, from: number): PythonCallsRead {
   }
 }
 
-function readCall(reader: PythonReader): PythonCall {
-  const name = reader.name();
-  if (name === null || !/^[a-zA-Z]/.test(name) || KEYWORDS.has(name)) reader.fail();
+function readCall(reader: PythonReader, names: PythonCallNames): PythonCall {
+  const name = readName(reader, names);
+  while (names === "dotted" && reader.accept(".")) name.push(...readName(reader, names));
   reader.expect("(");
   const parameters: PyMap = new Map();
   for (;;) {
-    if (reader.accept(")")) return { name: name!, parameters };
-    const key = reader.name();
-    if (key === null || !/^[a-zA-Z]/.test(key) || KEYWORDS.has(key)) reader.fail();
+    if (reader.accept(")")) return { name: name.join("."), parameters };
+    const [key] = readName(reader, names);
     reader.space();
     reader.expect("=");
     reader.space();
     parameters.set(key!, reader.value());
     reader.space();
-    if (reader.accept(")")) return { name: name!, parameters };
+    if (reader.accept(")")) return { name: name.join("."), parameters };
     reader.expect(",");
     reader.space();
   }
+}
+
+function readName(reader: PythonReader, names: PythonCallNames): string[] {
+  const name = reader.name();
+  if (name === null || KEYWORDS.has(name) || (names === "plain" && !/^[a-zA-Z]/.test(name))) return reader.fail();
+  return [name];
 }

@@ -13,11 +13,10 @@ export interface LiteralRules {
   jsonNames: boolean;
 }
 
-/** Thrown inside the readers only. */
-export class NotPython extends Error {
+/** Thrown inside the readers only; no Error, because a stack each time would cost more than the reading. */
+export class NotPython {
   readonly at: number;
   constructor(at: number) {
-    super(`Not a Python literal at ${at}.`);
     this.at = at;
   }
 }

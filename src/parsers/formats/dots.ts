@@ -56,7 +56,7 @@ export const dots: ToolFormat = {
     const result = extractInvokes(text, options, GRAMMAR);
     const refused = result.problems.find((problem) => problem.reason === "unknown_tool");
     if (refused !== undefined) return Extraction.raw(text, refused.reason, refused.message);
-    if (result.calls.length > 0) result.dropBlankContent();
+    if (result.calls.length > 0) result.trimContent();
     return result;
   },
 };

@@ -104,6 +104,7 @@ export function extractGlm(text: string, options: ParseOptions, tags: GlmTags): 
     result.replacedParts(pairs, "last");
   }
   if (result.calls.length > 0) result.trimContent();
+  else if (result.problems.length > 0) result.dropBlankContent();
   return result;
 }
 

@@ -31,6 +31,12 @@ export const hunyuanA13b: ToolFormat = {
       const read = block.closed ? readJson(text.slice(block.bodyStart, block.bodyEnd)) : null;
       if (read?.ok && Array.isArray(read.value) && read.value.length > 0) return takeBlock(text, block, read.value);
     }
+    const [only] = blocks;
+    if (blocks.length === 1 && only?.closed && /^\s*\[\s*\]\s*$/.test(text.slice(only.bodyStart, only.bodyEnd))) {
+      const empty = takeBlock(text, only, []);
+      empty.problem("malformed", "An empty list of calls.", only.start, only.end);
+      return empty;
+    }
     if (blocks.length > 0) {
       const cut = blocks.every((block) => !block.closed);
       return Extraction.raw(text, cut ? "truncated" : "malformed", `No ${OPEN} block is a JSON array of calls.`);

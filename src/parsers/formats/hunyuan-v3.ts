@@ -111,16 +111,22 @@ export const hyV3: ToolFormat = {
     if (wrapper === null) return Extraction.raw(text);
     const tags = tagsWith(wrapper[1] ?? "");
     const finder = new TokenFinder(text);
-    const bodyStart = wrapper.index + tags.wrapper.length;
-    const wrapperEnd = finder.next(tags.wrapperEnd, bodyStart);
-    const bodyEnd = wrapperEnd === -1 ? text.length : wrapperEnd;
     const result = new Extraction(text);
     result.keep(0, wrapper.index);
-    result.cover(wrapper.index, bodyStart);
-    if (wrapperEnd !== -1) result.cover(wrapperEnd, wrapperEnd + tags.wrapperEnd.length);
-    addCalls(result, readCalls(finder, bodyStart, bodyEnd, [tags.separator], tags), options, tags);
+    // Text between two sections of calls is none of them.
+    let closed = false;
+    for (let open = wrapper.index; open !== -1; ) {
+      const bodyStart = open + tags.wrapper.length;
+      const wrapperEnd = finder.next(tags.wrapperEnd, bodyStart);
+      closed = wrapperEnd !== -1;
+      const bodyEnd = closed ? wrapperEnd : text.length;
+      result.cover(open, bodyStart);
+      if (closed) result.cover(wrapperEnd, wrapperEnd + tags.wrapperEnd.length);
+      addCalls(result, readCalls(finder, bodyStart, bodyEnd, [tags.separator], tags), options, tags);
+      open = finder.next(tags.wrapper, bodyEnd);
+    }
     if (result.calls.length === 0)
-      return Extraction.raw(text, wrapperEnd === -1 ? "truncated" : "malformed", `No call in ${tags.wrapper}.`);
+      return Extraction.raw(text, closed ? "malformed" : "truncated", `No call in ${tags.wrapper}.`);
     return result;
   },
 };

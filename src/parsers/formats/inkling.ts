@@ -15,7 +15,7 @@ const inklingReasoning: ReasoningParser = {
   parse(text) {
     const reasoning: string[] = [];
     const content: string[] = [];
-    for (const block of readInklingBlocks(text)) {
+    for (const block of readInklingBlocks(text, true)) {
       if (block.kind === "thinking") reasoning.push(text.slice(block.bodyStart, block.bodyEnd));
       else if (block.kind === "text") content.push(text.slice(block.bodyStart, block.bodyEnd));
       else if (block.kind === "call") content.push(text.slice(block.start, block.end));
@@ -27,7 +27,7 @@ const inklingReasoning: ReasoningParser = {
 function readBlocks(text: string, options: ParseOptions): { reasoning: string | null; extraction: Extraction } {
   const result = new Extraction(text);
   const reasoning: string[] = [];
-  for (const block of readInklingBlocks(text)) {
+  for (const block of readInklingBlocks(text, options.reasoning === true)) {
     switch (block.kind) {
       case "text":
         result.keep(block.bodyStart, block.bodyEnd);
@@ -45,6 +45,7 @@ function readBlocks(text: string, options: ParseOptions): { reasoning: string | 
         break;
     }
   }
+  if (result.calls.length > 0) result.dropBlankContent();
   return { reasoning: reasoning.join("") || null, extraction: result };
 }
 

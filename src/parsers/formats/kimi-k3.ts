@@ -36,19 +36,24 @@ export const kimiK3: ToolFormat = {
     for (const token of [RESPONSE, RESPONSE_END, TOOLS, TOOLS_END, MESSAGE_END])
       for (let at = finder.next(token, 0); at !== -1; at = finder.next(token, at + token.length))
         result.cover(at, at + token.length);
-    if (tools !== -1) readCalls(result, finder, tools);
+    if (tools !== -1) {
+      // One channel holds all calls; what comes after it is no part of them.
+      const end = finder.nextOrEnd(TOOLS_END, tools);
+      readCalls(result, finder, tools, end);
+      const later = finder.next(CALL, end);
+      if (later !== -1) result.problem("stray_text", "Calls behind the end of the tools channel.", later, text.length);
+    }
     return result;
   },
 };
 
-function readCalls(result: Extraction, finder: TokenFinder, from: number): void {
+function readCalls(result: Extraction, finder: TokenFinder, from: number, to: number): void {
   let at = finder.next(CALL, from);
-  while (at !== -1) {
+  while (at !== -1 && at < to) {
     const close = finder.next(CALL_END, at);
     const following = finder.nextOrEnd(CALL, at + CALL.length);
-    if (close === -1 || close > following) {
-      const cut = finder.nextOrEnd(TOOLS_END, at);
-      const end = Math.min(following, cut);
+    if (close === -1 || close > following || close > to) {
+      const end = Math.min(following, to);
       result.problem("truncated", "A call without its end.", at, end);
       at = finder.next(CALL, end);
       continue;

@@ -21,7 +21,7 @@ export const lfm2: ToolFormat = {
     const close = text.indexOf(END, start);
     const bodyEnd = close === -1 ? text.length : close;
     const body = strip(text.slice(start + START.length, bodyEnd));
-    const read = readPythonCalls(body, 0);
+    const read = readPythonCalls(body, 0, "dotted");
     if (!read.ok || read.end !== body.length) {
       const truncated = close === -1 && !read.ok && read.at >= body.length;
       return Extraction.raw(text, truncated ? "truncated" : "malformed", `No list of calls behind ${START}.`);

@@ -44,10 +44,15 @@ function extractArray(text: string, first: number): Extraction {
   const start = first + MARKER.length;
   if (text.includes(MARKER, start)) return Extraction.raw(text, "malformed", `More than one ${MARKER}.`);
   const read = readCallArray(text, start);
-  if (typeof read === "string") return Extraction.raw(text, "malformed", read);
   const result = new Extraction(text);
   result.keep(0, first);
   result.cover(first, start);
+  if (typeof read === "string") {
+    // The marker is markup; what stands behind it is what the model said.
+    result.keep(skipSpace(text, start), skipSpaceBack(text, start, text.length));
+    result.problem("malformed", read, first, text.length);
+    return result;
+  }
   for (const call of read.calls) result.call(call, read.start, read.end);
   coverEnd(result);
   result.dropBlankContent();

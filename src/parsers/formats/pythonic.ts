@@ -2,6 +2,7 @@
  * Python calls as the whole answer: `[f(a=1, b="x"), g()]` (Llama 3.2, ToolACE), the same between Llama 4's tokens, and
  * Olmo 3's calls a line in a wrapper. Text that is not exactly of the format is content.
  */
+import type { ProblemReason } from "../contract.ts";
 import { Extraction } from "../extraction.ts";
 import { dumpJson } from "../json-dump.ts";
 import { readPythonCalls } from "../python-calls.ts";
@@ -13,19 +14,24 @@ import type { ToolFormat } from "../tool-format.ts";
 const START = "<|python_start|>";
 const END = "<|python_end|>";
 
-/** The list between two positions, if it fills them. */
+/** The list between two positions, if it fills them; otherwise what stands between them is content. */
 function extractList(text: string, start: number, end: number): Extraction {
   const list = text.slice(start, end);
-  if (!/^\[[a-zA-Z]\w*\(/.test(list)) return Extraction.raw(text);
-  const read = readPythonCalls(list, 0);
-  if (!read.ok)
-    return Extraction.raw(
-      text,
-      read.at >= list.length ? "truncated" : "malformed",
-      `Not a list of calls (position ${start + read.at}).`,
-    );
-  if (read.end !== list.length) return Extraction.raw(text, "stray_text", "Text behind the list of calls.");
   const result = new Extraction(text);
+  const asContent = (reason?: ProblemReason, message = ""): Extraction => {
+    result.cover(0, start);
+    result.keep(start, end);
+    result.cover(end, text.length);
+    if (reason !== undefined) result.problem(reason, message, 0, text.length);
+    return result;
+  };
+  if (!/^\[[a-zA-Z]\w*\(/.test(list)) return asContent();
+  const read = readPythonCalls(list, 0);
+  if (!read.ok) {
+    const reason = read.at >= list.length ? "truncated" : "malformed";
+    return asContent(reason, `Not a list of calls (position ${start + read.at}).`);
+  }
+  if (read.end !== list.length) return asContent("stray_text", "Text behind the list of calls.");
   for (const { name, parameters } of read.calls) result.call({ name, arguments: dumpJson(parameters) }, 0, text.length);
   return result;
 }

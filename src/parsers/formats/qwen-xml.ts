@@ -32,7 +32,7 @@ export interface QwenXmlTags {
   think: ThinkTags | null;
   /** A wrapper without a function: the whole text is content, or the content ends at it. */
   bareWrapper: "content" | "ends_content";
-  /** Text between and behind calls is content too, and none is trimmed. */
+  /** Text between calls is content too, and none is trimmed; text behind the last one is not. */
   contentAround?: boolean;
   /** A closing tag of the function or the wrapper ends a value that has no end of its own, and the value counts. */
   outerTagEndsValue?: boolean;
@@ -84,7 +84,7 @@ export function extractQwenXml(text: string, options: ParseOptions, tags: QwenXm
 
 function keepText(result: Extraction, finder: TokenFinder, start: number, end: number, tags: QwenXmlTags): void {
   if (!tags.contentAround || result.calls.length === 0) keepBeforeCalls(result, finder, start, end, tags.think);
-  else if (isBlank(finder.text.slice(start, end))) result.cover(start, end);
+  else if (end === finder.text.length || isBlank(finder.text.slice(start, end))) return;
   else if (![tags.close, END_FUNCTION, "</parameter>"].some((stray) => finder.nextOrEnd(stray, start) < end))
     result.keep(start, end);
 }

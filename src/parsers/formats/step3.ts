@@ -70,21 +70,21 @@ function readCall(result: Extraction, options: ParseOptions, start: number, body
     result.problem("stray_text", `A part of the arguments of ${name} is no parameter.`, start, end);
 }
 
-/** Only plain schema types count; text stays as it is otherwise. */
+/** Only plain schema types count; text is trimmed and stays text otherwise. */
 function typedValue(text: string, type: unknown): PyValue {
   const trimmed = strip(text);
   switch (type) {
     case "string":
       return trimmed;
     case "integer":
-      return pythonInt(trimmed) ?? text;
+      return pythonInt(trimmed) ?? trimmed;
     case "number":
-      return pythonFloat(trimmed) ?? text;
+      return pythonFloat(trimmed) ?? trimmed;
     case "boolean":
-      return /^true$/i.test(trimmed) ? true : /^false$/i.test(trimmed) ? false : text;
+      return /^true$/i.test(trimmed) ? true : /^false$/i.test(trimmed) ? false : trimmed;
     case "null":
-      return trimmed === "null" ? null : text;
+      return trimmed.toLowerCase() === "null" ? null : trimmed;
     default:
-      return text;
+      return trimmed;
   }
 }
