@@ -136,13 +136,8 @@ async function longQueue(
   if (statusCode !== 200) throw new Error(`GET /batch: ${statusCode}`);
   await body.dump();
   row(rows, `/status-env at ${waiting} queued groups, ms`, status.toFixed(2), "≤ 1", status <= 1);
-  row(
-    rows,
-    `submit at ${waiting} queued groups, ms`,
-    submit.toFixed(2),
-    `≤ 1 + fsync (${floor.toFixed(2)})`,
-    submit <= 1 + floor,
-  );
+  row(rows, `submit at ${waiting} queued groups, ms`, submit.toFixed(2), "≤ 1", submit <= 1);
+  row(rows, "  of which this disk's fsync, ms", floor.toFixed(2), "", null);
   row(rows, `resident memory at ${waiting} queued groups, MB`, residentMb(api.child).toFixed(0), "", null);
   api.child.kill("SIGTERM");
 }

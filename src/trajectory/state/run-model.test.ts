@@ -264,7 +264,9 @@ async function play(opens: Opens, staleness: number | null, steps: readonly Step
 
   async function check(name: Run): Promise<void> {
     const to = watched[name];
-    const { counts, filtered, step: stepNow } = await store.read(name, describeRun);
+    const described = await store.read(name, describeRun);
+    const { counts, step: stepNow } = described;
+    const filtered: Record<string, number | undefined> = described.filtered;
     const { waiting, aside } = await store.read(name, (state) => ({
       waiting: state.waitingGroups,
       aside: state.aside.size,

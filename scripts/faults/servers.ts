@@ -1,0 +1,58 @@
+/** Servers of the trajectory API as processes of their own, which are killed at random moments and always come back. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { join } from "node:path";
+
+const SERVER = join(import.meta.dirname, "../../src/cli/main.fixture.ts");
+const CLOCK = join(import.meta.dirname, "jumping-clock.ts");
+const REST_MS = 100;
+
+export interface Servers {
+  ports: number[];
+  kill(place: number): void;
+  stop(): Promise<void>;
+}
+
+export async function startServers(count: number, store: string): Promise<Servers> {
+  const ports = await Promise.all(Array.from({ length: count }, freePort));
+  const running: (ChildProcess | null)[] = [];
+  const ended = new Set<Promise<void>>();
+  let over = false;
+
+  function start(place: number): void {
+    const args = ["--import", CLOCK, SERVER, "api", "--port", String(ports[place]), "--store", store];
+    const child = spawn(process.execPath, args, { stdio: "ignore" });
+    running[place] = child;
+    const end = new Promise<void>((resolve) => {
+      child.once("exit", () => {
+        ended.delete(end);
+        running[place] = null;
+        // Also one that could not start: its disk was full.
+        if (!over) setTimeout(() => !over && start(place), REST_MS);
+        resolve();
+      });
+    });
+    ended.add(end);
+  }
+
+  ports.forEach((_, place) => {
+    start(place);
+  });
+  return {
+    ports,
+    kill: (place) => void running[place]?.kill("SIGKILL"),
+    async stop() {
+      over = true;
+      for (const child of running) child?.kill("SIGKILL");
+      await Promise.all(ended);
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
