@@ -2,6 +2,7 @@
 
     python scripts/goldens/make.py own                 # src/tokens/goldens/*.golden.json, which are committed
     python scripts/goldens/make.py public FOLDER       # public tokenizers and templates, fetched into FOLDER
+    python scripts/goldens/make.py random FOLDER SEED  # tokenizers and templates put together at random
 
 Needs: transformers 5.23.0, tokenizers 0.23.3, jinja2 3.1.6, sentencepiece (for `own`). The public files belong to
 others; they stay in FOLDER, and the tests compare with them where LACHESIS_GOLDENS names that folder.
@@ -23,6 +24,8 @@ from transformers import PreTrainedTokenizerFast  # noqa: E402
 
 from conversations import fixed, generated  # noqa: E402
 from own_templates import DATA, MESSAGES, own_templates  # noqa: E402
+from random_templates import random_templates  # noqa: E402
+from random_tokenizers import random_tokenizers  # noqa: E402
 from texts import id_lists, texts  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,6 +140,55 @@ def make_public(folder: Path) -> None:
         write(folder / "templates" / f"{path.parts[-3]}-{path.stem}.json", {"template": source, "renders": renders})
 
 
+def attempt(run):
+    """None where Python raises, or the Rust crate panics."""
+    try:
+        return run()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return None
+
+
+def comparable(tok: PreTrainedTokenizerFast) -> bool:
+    """Of added tokens that the normalizer makes empty or equal, which one counts is left to chance."""
+    normalizer = tok.backend_tokenizer.normalizer
+    tokens = [token for token in tok.added_tokens_decoder.values() if token.normalized]
+    texts = [normalizer.normalize_str(token.content) if normalizer else token.content for token in tokens]
+    return "" not in texts and len(set(texts)) == len(texts)
+
+
+def make_random(folder: Path, seed: int) -> None:
+    for number, (data, config) in enumerate(random_tokenizers(60, seed)):
+        with tempfile.TemporaryDirectory() as home:
+            (Path(home) / "tokenizer.json").write_text(json.dumps(data))
+            (Path(home) / "tokenizer_config.json").write_text(json.dumps(config))
+            tok = attempt(lambda: load(Path(home)))
+        if tok is None or not attempt(lambda: comparable(tok)):
+            continue
+        affixed = attempt(lambda: tok.encode(""))
+        inputs = [text for text in texts(150, seed=seed + number, specials=sorted(tok.get_added_vocab())[:12]) if attempt(lambda: tok.encode(text)) is not None]
+        encoded = [tok.encode(text, add_special_tokens=False) for text in inputs]
+        lists = [ids for ids in encoded + id_lists(60, len(tok), encoded, seed) if attempt(lambda: tok.decode(ids)) is not None]
+        cases = {
+            "tokenizer": data,
+            "config": config,
+            "texts": inputs,
+            "ids": encoded,
+            "full": [tok.encode(text) for text in inputs],
+            "lists": lists,
+            "all": [tok.decode(ids) for ids in lists],
+            "skipped": [tok.decode(ids, skip_special_tokens=True) for ids in lists],
+        }
+        if affixed is not None:
+            write(folder / "random" / f"{number}.json", cases)
+    plain = load(ROOT / "models" / "tiny")
+    cases = [{"template": template, "text": render(plain, MESSAGES, template, DATA)} for template in random_templates(3000, seed)]
+    cases = [case for case in cases if " at 0x" not in (case["text"] or "") and "random" not in case["template"]]
+    data = {"messages": json.dumps(MESSAGES), "data": json.dumps(DATA), "cases": cases}
+    write(folder / "random-templates.json", data, ascii=True)
+
+
 if __name__ == "__main__":
     logging.disable(logging.WARNING)
     match sys.argv[1:]:
@@ -144,5 +196,7 @@ if __name__ == "__main__":
             make_own(ROOT / "src" / "tokens" / "goldens")
         case ["public", target]:
             make_public(Path(target).resolve())
+        case ["random", target, seed]:
+            make_random(Path(target).resolve(), int(seed))
         case _:
             sys.exit(__doc__)

@@ -10,6 +10,7 @@ import { applyFilter } from "./filters.ts";
 import { checkFieldName } from "./globals.ts";
 import { loopObject } from "./loop.ts";
 import { str } from "./print.ts";
+import { declareTarget, Symbols, visitExpression, visitFilters, visitParameters, visitStatements } from "./scoping.ts";
 import { Slice, sliceOf } from "./slices.ts";
 import { applyTest } from "./tests.ts";
 import {
@@ -30,27 +31,40 @@ import {
   type Value,
 } from "./values.ts";
 
-/** Names and their values; a set goes here, a look-up goes up. */
+/** Names and their values. A name that is there without a value hides the outer one: it is set later or not at all. */
 class Scope {
-  readonly #names = new Map<string, Value>();
+  readonly symbols: Symbols;
+  readonly #names = new Map<string, Value | undefined>();
   readonly #outer: Scope | null;
+  readonly #given: ReadonlyMap<string, Value>;
 
-  constructor(outer: Scope | null) {
+  constructor(symbols: Symbols, outer: Scope | null, given: ReadonlyMap<string, Value>) {
+    this.symbols = symbols;
     this.#outer = outer;
+    this.#given = given;
+    for (const [name, load] of symbols.loads) {
+      this.#names.set(name, load === "given" ? given.get(name) : load === "outer" ? outer?.get(name) : undefined);
+    }
+  }
+
+  /** A scope inside of this one, for a part of a statement. */
+  inner(statement: object, part: string, analyse: (symbols: Symbols) => void): Scope {
+    return new Scope(this.symbols.inner(statement, part, analyse), this, this.#given);
   }
 
   get(name: string): Value | undefined {
     for (let scope: Scope | null = this; scope !== null; scope = scope.#outer) {
-      const value = scope.#names.get(name);
-      if (value !== undefined) return value;
+      if (scope.#names.has(name)) return scope.#names.get(name);
     }
-    return undefined;
+    return this.#given.get(name);
   }
 
   set(name: string, value: Value): void {
     this.#names.set(name, value);
   }
 }
+
+type MacroLike = Statement & { kind: "macro" | "callBlock" };
 
 /** How a run of statements ended. */
 type Flow = "end" | "break" | "continue";
@@ -64,9 +78,9 @@ export class Interpreter {
 
   /** Renders the template's statements with the given names. */
   render(statements: readonly Statement[], globals: ReadonlyMap<string, Value>): string {
-    const scope = new Scope(null);
-    for (const [name, value] of globals) scope.set(name, value);
-    this.#run(statements, new Scope(scope));
+    const symbols = new Symbols(null);
+    visitStatements(statements, symbols);
+    this.#run(statements, new Scope(symbols, null, globals));
     return this.#output.join("");
   }
 
@@ -109,21 +123,26 @@ export class Interpreter {
         this.#assign(statement.target, this.#evaluate(statement.value, scope), scope);
         return "end";
       case "setBlock": {
-        const text = this.#capture(() => this.#run(statement.body, new Scope(scope)));
+        const inner = scope.inner(statement, "body", (symbols) => visitStatements(statement.body, symbols));
+        const text = this.#capture(() => this.#run(statement.body, inner));
         this.#assign(statement.target, this.#filtered(text, statement.filters, scope), scope);
         return "end";
       }
       case "macro":
-        scope.set(statement.name, this.#macro(statement.name, statement.parameters, statement.body, scope));
+        scope.set(statement.name, this.#macro(statement.name, statement, scope));
         return "end";
       case "callBlock": {
-        const caller = this.#macro("caller", statement.parameters, statement.body, scope);
+        const caller = this.#macro("caller", statement, scope);
         this.#output.push(str(this.#call(statement.call, scope, caller)));
         return "end";
       }
       case "filterBlock": {
-        const text = this.#capture(() => this.#run(statement.body, new Scope(scope)));
-        const filtered = this.#filtered(text, statement.filters, scope);
+        const inner = scope.inner(statement, "body", (symbols) => {
+          visitStatements(statement.body, symbols);
+          visitFilters(statement.filters, symbols);
+        });
+        const text = this.#capture(() => this.#run(statement.body, inner));
+        const filtered = this.#filtered(text, statement.filters, inner);
         // jinja2 joins the value as it is, without turning it into text.
         if (!isText(filtered)) {
           throw typeError(`sequence item 0: expected str instance, ${typeName(filtered)} found`);
@@ -132,14 +151,20 @@ export class Interpreter {
         return "end";
       }
       case "with": {
-        const inner = new Scope(scope);
+        const inner = scope.inner(statement, "body", (symbols) => {
+          for (const [target] of statement.bindings) declareTarget(target, symbols);
+          visitStatements(statement.body, symbols);
+        });
         // The values are all read outside: one does not see the other.
         const values = statement.bindings.map(([, value]) => this.#evaluate(value, scope));
         for (const [index, [target]] of statement.bindings.entries()) this.#assign(target, values[index]!, inner);
         return this.#run(statement.body, inner);
       }
       case "scope":
-        return this.#run(statement.body, new Scope(scope));
+        return this.#run(
+          statement.body,
+          scope.inner(statement, "body", (symbols) => visitStatements(statement.body, symbols)),
+        );
       case "break":
       case "continue":
         return statement.kind;
@@ -148,15 +173,20 @@ export class Interpreter {
 
   #for(statement: Statement & { kind: "for" }, iterable: Value, scope: Scope, depth: number): void {
     if (depth > DEEPEST) throw new PyError("RecursionError", "maximum recursion depth exceeded");
+    const { target, condition, body } = statement;
+    const test = (item: Value): boolean => {
+      if (condition === null) return true;
+      const inner = scope.inner(statement, "test", (symbols) => {
+        declareTarget(target, symbols);
+        visitExpression(condition, symbols);
+      });
+      this.#assign(target, item, inner);
+      return truthy(this.#evaluate(condition, inner));
+    };
+    // Without a look at `loop`, each item is tested when its turn comes: what the passes before did counts.
+    const late = condition !== null && !usesLoop(body);
     const items: Value[] = [];
-    for (const item of iterate(iterable)) {
-      if (statement.condition !== null) {
-        const inner = new Scope(scope);
-        this.#assign(statement.target, item, inner);
-        if (!truthy(this.#evaluate(statement.condition, inner))) continue;
-      }
-      items.push(item);
-    }
+    for (const item of iterate(iterable)) if (late || test(item)) items.push(item);
     const position = { index: 0 };
     const recurse = statement.recursive
       ? (value: Value): Value => this.#capture(() => this.#for(statement, value, scope, depth + 1))
@@ -166,14 +196,21 @@ export class Interpreter {
     let passed = false;
     for (const [index, item] of items.entries()) {
       position.index = index;
-      const inner = new Scope(scope);
+      if (late && !test(item)) continue;
+      const inner = scope.inner(statement, "body", (symbols) => {
+        symbols.parameter("loop");
+        declareTarget(target, symbols);
+        visitStatements(body, symbols);
+      });
       inner.set("loop", loop);
-      this.#assign(statement.target, item, inner);
-      const flow = this.#run(statement.body, inner);
+      this.#assign(target, item, inner);
+      const flow = this.#run(body, inner);
       if (flow === "break") break;
       passed ||= flow === "end";
     }
-    if (!passed) this.#run(statement.otherwise, new Scope(scope));
+    if (passed) return;
+    const otherwise = scope.inner(statement, "else", (symbols) => visitStatements(statement.otherwise, symbols));
+    this.#run(statement.otherwise, otherwise);
   }
 
   #assign(target: Target, value: Value, scope: Scope): void {
@@ -204,12 +241,17 @@ export class Interpreter {
     return applyFilter(step.name, value, this.#arguments(step.args, scope));
   }
 
-  #macro(name: string, parameters: readonly Parameter[], body: readonly Statement[], scope: Scope): PyFunction {
+  #macro(name: string, statement: MacroLike, scope: Scope): PyFunction {
+    const { parameters, body } = statement;
     const uses = usedNames(body, parameters);
     const call = (args: Arguments): Value => {
       if (++this.#depth > DEEPEST) throw new PyError("RecursionError", "maximum recursion depth exceeded");
       try {
-        const inner = new Scope(scope);
+        const inner = scope.inner(statement, "body", (symbols) => {
+          visitParameters(parameters, symbols);
+          visitStatements(body, symbols);
+          for (const special of uses) symbols.parameter(special);
+        });
         this.#bind(name, parameters, args, inner, uses);
         return this.#capture(() => this.#run(body, inner));
       } finally {
@@ -396,15 +438,29 @@ function iterateForUnpack(value: Value): Iterable<Value> {
   }
 }
 
+function usesLoop(body: readonly Statement[]): boolean {
+  return mentions(body, ["loop"]).size > 0;
+}
+
 /** Which of the special names a macro's body uses; only those are given to it. */
 function usedNames(body: readonly Statement[], parameters: readonly Parameter[]): Set<string> {
+  return mentions([body, parameters], ["caller", "varargs", "kwargs"]);
+}
+
+const mentioned = new WeakMap<object, Set<string>>();
+
+/** Which of the names a part of the tree reads. */
+function mentions(tree: object, names: readonly string[]): Set<string> {
+  const known = mentioned.get(tree);
+  if (known !== undefined) return known;
   const used = new Set<string>();
-  JSON.stringify([body, parameters], (_key, node: unknown) => {
+  JSON.stringify(tree, (_key, node: unknown) => {
     if (typeof node === "bigint") return String(node);
     if (typeof node === "object" && node !== null && "kind" in node && node.kind === "name" && "name" in node) {
-      if (node.name === "caller" || node.name === "varargs" || node.name === "kwargs") used.add(node.name);
+      if (names.includes(String(node.name))) used.add(String(node.name));
     }
     return node;
   });
+  mentioned.set(tree, used);
   return used;
 }

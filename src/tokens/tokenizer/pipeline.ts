@@ -30,7 +30,7 @@ export class Pipeline {
   readonly #preTokenize: PreTokenizer;
   readonly #decode: Decoder | null;
   readonly #cache = new Map<string, number[]>();
-  /** Whether the file's pre-tokenizer asks where the text begins. */
+  /** Whether the pre-tokenizer asks where the text begins, and the normalizer strips that away. */
   readonly #asksFirst: boolean;
 
   constructor(json: unknown) {
@@ -40,7 +40,8 @@ export class Pipeline {
     this.modelType = model.type;
     this.#normalize = readNormalizer(fields.object("normalizer"));
     this.#preTokenize = readPreTokenizer(fields.object("pre_tokenizer"));
-    this.#asksFirst = JSON.stringify(fields.json.pre_tokenizer ?? null).includes('"prepend_scheme":"first"');
+    const says = (name: string, what: string): boolean => JSON.stringify(fields.json[name] ?? null).includes(what);
+    this.#asksFirst = says("pre_tokenizer", '"prepend_scheme":"first"') && says("normalizer", '"strip_left":true');
     this.affixes = readPostProcessor(fields.object("post_processor"));
     this.padToken = fields.object("padding")?.text("pad_token", "[PAD]") ?? null;
     const decoder = fields.object("decoder");
