@@ -2,6 +2,7 @@
 import { type ChatMessage, isObject, type ToolCall, type ToolSchema } from "../../core/index.ts";
 import type { ChatChoice, ChatRequest } from "../contract.ts";
 import { type Body, flag, refuse, samplingOf } from "../embedded/http/body.ts";
+import { chatConstraints } from "./constraints.ts";
 import { assistantContent, contentOf } from "./content.ts";
 import { type Dialect, pieces, type WireEvent } from "./dialect.ts";
 import type { WireAnswer } from "./proxy-session.ts";
@@ -74,8 +75,7 @@ export function chatRequest(body: Body): ChatRequest {
     ...checkedSampling(sampling),
     messages: body.messages.map((message: unknown, at) => chatMessage(message, `messages.${at}`)),
     ...(tools.length > 0 && { tools }),
-    ...(body.tool_choice != null && { tool_choice: body.tool_choice as NonNullable<ChatRequest["tool_choice"]> }),
-    ...(isObject(body.response_format) && { response_format: body.response_format as { type: string } }),
+    ...chatConstraints(body),
   };
 }
 

@@ -397,6 +397,26 @@ describe("details of the dialects", () => {
       400,
       expect.stringContaining("input.0.type"),
     ]);
+    // A token server samples freely: what it cannot be held to is refused, never passed over.
+    const ask = { messages: [{ role: "user", content: "x" }], max_tokens: 5 };
+    const schema = { type: "json_schema", schema: { type: "object" } };
+    const demands: [path: string, body: object, says: string][] = [
+      ["chat/completions", { ...ask, tool_choice: "required" }, "required"],
+      ["chat/completions", { ...ask, tool_choice: { type: "function", function: { name: "f" } } }, "tool f"],
+      ["chat/completions", { ...ask, tool_choice: "sometimes" }, "tool_choice"],
+      ["chat/completions", { ...ask, response_format: { type: "json_object" } }, "json_object"],
+      ["responses", { input: "x", tool_choice: "required" }, "required"],
+      ["responses", { input: "x", tool_choice: { type: "function", name: "f" } }, "tool f"],
+      ["responses", { input: "x", text: { format: { ...schema, name: "n" } } }, "json_schema"],
+      ["messages", { ...ask, tool_choice: { type: "any" } }, "required"],
+      ["messages", { ...ask, tool_choice: { type: "tool", name: "f" } }, "tool f"],
+      ["messages", { ...ask, output_config: { format: schema } }, "json_schema"],
+    ];
+    for (const [path, body, says] of demands) {
+      expect(await refused(path, body)).toMatchObject([400, expect.stringContaining(says)]);
+    }
     expect(model.requests).toEqual([]);
+    const plain = { ...ask, tool_choice: "auto", response_format: { type: "text" } };
+    expect((await client.post("chat/completions", plain)).status).toBe(200);
   });
 });

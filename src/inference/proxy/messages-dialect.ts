@@ -5,6 +5,7 @@ import type { ChatRequest } from "../contract.ts";
 import { type Body, flag, refuse, samplingOf } from "../embedded/http/body.ts";
 import { type CallIds, inputOf } from "./call-ids.ts";
 import { checkedSampling, toolSchema } from "./chat-dialect.ts";
+import { messagesConstraints } from "./constraints.ts";
 import { assistantContent, contentOf } from "./content.ts";
 import { type Asked, type Dialect, pieces, type WireEvent } from "./dialect.ts";
 import type { WireAnswer } from "./proxy-session.ts";
@@ -19,7 +20,7 @@ export const messagesDialect: Dialect = {
       ...sampling
     } = samplingOf({ ...body, stop: body.stop_sequences }, null);
     return {
-      request: { ...checkedSampling(sampling), ...conversation(body, ids), ...choiceOf(body.tool_choice) },
+      request: { ...checkedSampling(sampling), ...conversation(body, ids), ...messagesConstraints(body) },
       stream: flag(body, "stream"),
       body,
     };
@@ -132,16 +133,6 @@ function toolsOf(raw: unknown): ToolSchema[] {
       ? []
       : [toolSchema({ name, description, parameters: input_schema }, `tools.${at}`)];
   });
-}
-
-function choiceOf(raw: unknown): Pick<ChatRequest, "tool_choice"> {
-  if (!isObject(raw)) return {};
-  if (raw.type === "none") return { tool_choice: "none" };
-  if (raw.type === "any") return { tool_choice: "required" };
-  if (raw.type === "tool" && typeof raw.name === "string") {
-    return { tool_choice: { type: "function", function: { name: raw.name } } };
-  }
-  return { tool_choice: "auto" };
 }
 
 /** Thinking is shown to those who asked for it; others expect the text first. */

@@ -1,9 +1,9 @@
 /** OpenAI Responses: `POST /{uuid}/v1/responses`. Items have ids that follow from their answer, so a repeated answer is the same. */
-import { type ChatMessage, isObject } from "../../core/index.ts";
-import type { ChatRequest } from "../contract.ts";
+import type { ChatMessage } from "../../core/index.ts";
 import { type Body, flag, refuse, samplingOf } from "../embedded/http/body.ts";
 import { inputOf } from "./call-ids.ts";
 import { checkedSampling } from "./chat-dialect.ts";
+import { responsesConstraints } from "./constraints.ts";
 import { type Asked, type Dialect, pieces, type WireEvent } from "./dialect.ts";
 import type { ProxySession, WireAnswer } from "./proxy-session.ts";
 import { responsesMessages, responsesTools } from "./responses-input.ts";
@@ -31,7 +31,7 @@ export const responsesDialect: Dialect = {
         ...checkedSampling(sampling),
         messages: [...opening, ...messages],
         ...(tools.length > 0 && { tools }),
-        ...(body.tool_choice != null && { tool_choice: toolChoice(body.tool_choice) }),
+        ...responsesConstraints(body),
       },
       stream: flag(body, "stream"),
       body,
@@ -181,12 +181,6 @@ function skeleton({ completion, created }: WireAnswer, { body, request }: Asked)
     truncation: body.truncation ?? "disabled",
     user: null,
   };
-}
-
-function toolChoice(raw: unknown): NonNullable<ChatRequest["tool_choice"]> {
-  if (raw === "auto" || raw === "none" || raw === "required") return raw;
-  if (isObject(raw) && typeof raw.name === "string") return { type: "function", function: { name: raw.name } };
-  return "auto";
 }
 
 function usageOf({ completion: { usage } }: WireAnswer): Body {

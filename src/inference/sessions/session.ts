@@ -31,6 +31,7 @@ import type {
 } from "../contract.ts";
 import { parseAnswer } from "./answer-text.ts";
 import { type ChatTokenizer, chatRenderer } from "./chat-tokenizer.ts";
+import { checkConstraints } from "./constraints.ts";
 import { TextTracker } from "./text-tracker.ts";
 
 export interface SessionOptions {
@@ -106,8 +107,10 @@ export class Session implements ChatServer {
     return { text: this.#pathText(node), tokens };
   }
 
+  /** Throws `bad_request` for a forced tool or a response format: what a token server samples is free. */
   async chatCompletion(request: ChatRequest): Promise<ChatCompletion> {
     const { model, toolCallParser = "hermes", templateKwargs = {} } = this.#options;
+    checkConstraints(request);
     const tools = offered(request);
     const { node, tokens } = this.#chat.prompt(request.messages, tools);
     const result = await this.#generate(tokens, request);
