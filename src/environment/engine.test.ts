@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { LachesisError } from "../core/index.ts";
 import { runAll } from "./engine.ts";
 import { RunControl } from "./run-control.ts";
@@ -105,4 +105,19 @@ test("servers that are gone stop the run; one answer in between starts the count
   expect(control.stopped).toBeNull();
   gone();
   expect(control.stopped?.message).toContain("last 32 rollouts");
+});
+
+test("work that ignores a cancellation is left behind after a while", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const control = new RunControl();
+    const ended = runAll({ next: counted(2), run: () => new Promise(() => {}), concurrency: () => 2, control });
+    await turn();
+    control.cancel(new LachesisError("cancelled", "Ctrl-C"));
+    await vi.advanceTimersByTimeAsync(60_000);
+    await ended;
+    await expect(control.unlessStopped(new Promise(() => {}))).rejects.toThrow("Ctrl-C");
+  } finally {
+    vi.useRealTimers();
+  }
 });

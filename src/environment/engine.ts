@@ -4,7 +4,7 @@
  * is the caller's: the modes differ in source, runner and sink only.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type LachesisError, toLachesisError } from "../core/index.ts";
+import { type LachesisError, logger, toLachesisError } from "../core/index.ts";
 import type { RunControl } from "./run-control.ts";
 
 /** Work that is started before the event loop gets its turn: what was started first need not wait for the last. */
@@ -24,7 +24,10 @@ export interface EngineOptions<Work> {
   onRound?(seconds: number, started: number): void;
 }
 
-/** Runs everything. Settles when all that was started has ended; rejects with the first fault of ours. */
+/**
+ * Runs everything. Settles when all that was started has ended, or was left behind some seconds after a cancellation; rejects
+ * with the first fault of ours.
+ */
 export async function runAll<Work>(options: EngineOptions<Work>): Promise<void> {
   const { control } = options;
   let running = 0;
@@ -52,14 +55,18 @@ export async function runAll<Work>(options: EngineOptions<Work>): Promise<void> 
     new Promise<void>((resolve) => {
       wake = resolve;
     });
+  const idle = async () => {
+    while (running > 0) await changed();
+  };
   try {
     let more = true;
     while (more && !control.stopped) {
       const began = performance.now();
       let started = 0;
       while (more && running < options.concurrency() && !control.stopped) {
-        const work = await options.next().catch((error: unknown) => {
-          fail(error);
+        // A source that waits for something, such as a slow download, does not hold up the end.
+        const work = await control.unlessStopped(options.next()).catch((error: unknown) => {
+          if (error !== control.stopped) fail(error);
           return null;
         });
         if (work === null) more = false;
@@ -71,7 +78,10 @@ export async function runAll<Work>(options: EngineOptions<Work>): Promise<void> 
       if (started > 0) options.onRound?.((performance.now() - began) / 1000, started);
       if (more && !control.stopped && running >= options.concurrency()) await changed();
     }
-    while (running > 0) await changed();
+    await control.unlessLeft(idle()).catch((error: unknown) => {
+      if (error !== control.cancelled) throw error;
+      logger.warn({ running }, "work that did not end after the run was cancelled is left behind");
+    });
   } finally {
     forget();
     unsubscribe?.();

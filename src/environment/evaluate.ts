@@ -33,7 +33,7 @@ export async function runEvaluate(
   try {
     await writeEvaluateConfig(directory.path, run.publicConfig);
     progress.start();
-    const result = await env.evaluate();
+    const result = await control.unlessLeft(env.evaluate());
     const row: MetricRow = { ...metrics.own(), ...evaluationNumbers(result) };
     await env.logMetrics(row);
     log = {

@@ -57,6 +57,17 @@ test("in setup, before any rollout", async () => {
   expect(existsSync(join(runDir, "run.lock"))).toBe(false);
 });
 
+test("while the next item is waited for", async () => {
+  const { child, ended, logged, runDir } = await start("items");
+  await until(() => logged().includes("items"));
+  child.kill("SIGINT");
+  const { code, output } = await ended;
+  expect(code).toBe(130);
+  expect(output).toContain("Interrupted");
+  expect(logged()).toEqual(["setup", "items", "stop"]);
+  expect(existsSync(join(runDir, "run.lock"))).toBe(false);
+});
+
 test("twice, with reward code that never comes back: at once, and the sandbox goes", async () => {
   const { child, ended, logged, output } = await start("reward");
   await until(() => logged().some((line) => line.startsWith("reward")));

@@ -119,7 +119,7 @@ export async function openEnvironmentRun(
       control,
       clock: systemClock,
       requestRetries,
-      openSession: await unlessCancelled(openSession(servers, resolved), control),
+      openSession: await control.unlessStopped(openSession(servers, resolved)),
       rolloutRetries: config.rollout_retries,
       timeoutMs: config.worker_timeout === -1 ? null : config.worker_timeout * 1000,
     };
@@ -149,11 +149,11 @@ export async function openEnvironmentRun(
         ),
     };
     const env = new Env(context);
-    await unlessCancelled(env.validate(), control);
+    await control.unlessStopped(env.validate());
     closers.push(() => withinTime(env.onStop(), STOP_HOOK_MS));
-    await unlessCancelled(env.setup(), control);
-    await unlessCancelled(env.onStart(), control);
-    await unlessCancelled(reachServers(resolved.openai, control), control);
+    await control.unlessStopped(env.setup());
+    await control.unlessStopped(env.onStart());
+    await control.unlessStopped(reachServers(resolved.openai, control));
     return {
       env,
       name: Env.name,
@@ -200,19 +200,6 @@ function totalsOf(recorder: Recorder, mode: RunMode): RunTotals {
   }
   totals.retries = recorder.state.retries.length;
   return totals;
-}
-
-/** The work's result, or the run's end: loading data may take long, and Ctrl-C must not wait for it. */
-async function unlessCancelled<T>(work: Promise<T>, control: RunControl): Promise<T> {
-  let forget = () => {};
-  const cancelled = new Promise<never>((_, reject) => {
-    forget = control.onStop(() => reject(control.stopped));
-  });
-  try {
-    return await Promise.race([work, cancelled]);
-  } finally {
-    forget();
-  }
 }
 
 async function withinTime(work: Promise<void>, ms: number): Promise<void> {

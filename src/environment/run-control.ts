@@ -7,6 +7,8 @@ import { LachesisError } from "../core/index.ts";
 import type { Outcome } from "../evaluation/index.ts";
 
 const UNREACHABLE_ROLLOUTS = 32;
+/** Milliseconds that cancelled work gets to end by itself; longer than a cancelled rollout needs. */
+const LEFT_AFTER_MS = 10_000;
 
 export class RunControl {
   readonly #live = new Set<AbortController>();
@@ -62,7 +64,38 @@ export class RunControl {
   onStop(listener: () => void): () => void {
     this.#onStop.add(listener);
     if (this.stopped) listener();
-    return () => this.#onStop.delete(listener);
+    return () => void this.#onStop.delete(listener);
+  }
+
+  /** The work's result, or the reason at the first stop of either degree: what is waited for is not wanted any more. */
+  unlessStopped<T>(work: Promise<T>): Promise<T> {
+    return this.#race(work, (leave) => this.onStop(leave));
+  }
+
+  /** The work's result; once everything was cancelled it gets a while to end and is then left behind, with the reason. */
+  unlessLeft<T>(work: Promise<T>): Promise<T> {
+    return this.#race(work, (leave) => {
+      let timer: NodeJS.Timeout | null = null;
+      const forget = this.onStop(() => {
+        if (this.#cancelled) timer ??= setTimeout(leave, LEFT_AFTER_MS);
+      });
+      return () => {
+        forget();
+        if (timer) clearTimeout(timer);
+      };
+    });
+  }
+
+  async #race<T>(work: Promise<T>, watch: (leave: () => void) => () => void): Promise<T> {
+    let forget = () => {};
+    const left = new Promise<never>((_, reject) => {
+      forget = watch(() => reject(this.stopped));
+    });
+    try {
+      return await Promise.race([work, left]);
+    } finally {
+      forget();
+    }
   }
 
   /** A controller below the run; `release` it when its work is over. */

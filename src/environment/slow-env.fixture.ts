@@ -5,7 +5,7 @@ import type { ToolContext } from "../agent/index.ts";
 import { AgentEnv } from "./agent-env.ts";
 
 const Config = AgentEnv.Config.extend({
-  hangs_in: z.enum(["setup", "reward"]).describe("Where it never comes back"),
+  hangs_in: z.enum(["setup", "items", "reward"]).describe("Where it never comes back"),
   log: z.string().describe("File that gets a line for each hook"),
 });
 
@@ -27,8 +27,9 @@ export default class SlowEnv extends AgentEnv<typeof Config, { id: string }> {
     this.#note("stop");
   }
 
-  getNextItem() {
-    return { id: "one" };
+  async getNextItem() {
+    this.#note("items");
+    return this.config.hangs_in === "items" ? forever() : { id: "one" };
   }
 
   formatPrompt() {
