@@ -36,7 +36,7 @@ it("fails closed when a sandbox is required, or an image is asked for", () => {
   expect(stderr).not.toContain("require_sandbox: true to refuse"); // nothing ran, so there is nothing to warn of
 });
 
-it("compiles the helper where no prebuilt one fits", ({ skip }) => {
+it("compiles the helper where no prebuilt one fits", { timeout: 180_000 }, ({ skip }) => {
   if (spawnSync("cc", ["--version"]).status !== 0) skip("no C compiler is installed");
   const cache = mkdtempSync(join(tmpdir(), "lachesis-cache-"));
   try {
