@@ -8,10 +8,14 @@ import {
   call,
   endAll,
   ended,
+  type Group,
   itemOf,
   jsonLines,
+  MODEL,
   startApi,
+  startCommand,
   startEnvironment,
+  startModel,
   startTrainer,
   takeBatches,
   until,
@@ -19,7 +23,7 @@ import {
 
 afterEach(endAll);
 // Every test starts several programs, which takes its time on a busy machine.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const queued = async (url: string) => (await call<{ queue_size: number }>(`${url}/status`)).queue_size;
 
@@ -113,4 +117,48 @@ test("a group that no batch can hold is an error, said before anything is made",
   expect(await env.exit).not.toBe(0);
   expect(env.output()).toContain("env.group_size is 4, but the trainer takes batches of 2");
   expect(env.events().filter(({ event }) => event === "begin")).toEqual([]);
+});
+
+test("what the trainer gets is what the model sampled: tokens, masks and log-probabilities of real rollouts", async () => {
+  const folder = temporaryDirectory();
+  const [api, model] = await Promise.all([startApi("memory:"), startModel()]);
+  await startTrainer(api.url, 4, { max_token_len: 2048 });
+  const serve = startCommand([
+    ...["serve", "terminal-test", "--run-dir", join(folder, "run"), "--openai.server_type", "embedded"],
+    ...[
+      "--openai.model_name",
+      join(MODEL, "half-trained"),
+      "--env.rollout_server_url",
+      api.url,
+      "--env.group_size",
+      "2",
+    ],
+    ...["--env.steps_per_eval", "0", "--env.ensure_scores_are_not_same", "false", "--env.max_num_workers", "2"],
+  ]);
+  const batches = await takeBatches(api.url, 2, 150).catch((error) => {
+    throw new Error(`${error.message}\n${serve.output()}`);
+  });
+  await ended(serve.child, "SIGTERM");
+  const groups = batches.flat() as (Group & { inference_logprobs: number[][]; weight_versions: number[] })[];
+  expect(groups).toHaveLength(4);
+  for (const { tokens, masks, scores, inference_logprobs, weight_versions } of groups) {
+    expect(scores.every((score) => score === 0 || score === 1)).toBe(true);
+    expect(weight_versions).toEqual([1, 1]);
+    for (const [row, ids] of tokens.entries()) {
+      // The same weights, asked for the probability of each token that stands there.
+      const answer = await call<{ prompt_logprobs: ({ [id: string]: number } | null)[] }>(`${model.url}/generate`, {
+        prompt: { prompt_token_ids: ids },
+        prompt_logprobs: 1,
+        max_tokens: 1,
+      });
+      expect(masks[row]!.some((mask) => mask !== -100)).toBe(true);
+      ids.forEach((id, place) => {
+        const logprob = inference_logprobs[row]![place]!;
+        const isSampled = masks[row]![place] !== -100;
+        if (isSampled) expect(masks[row]![place]).toBe(id);
+        if (isSampled) expect(logprob).toBeCloseTo(answer.prompt_logprobs[place]![String(id)]!, 3);
+        else expect(logprob).toBe(1);
+      });
+    }
+  }
 });
