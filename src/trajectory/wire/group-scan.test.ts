@@ -122,6 +122,7 @@ describe("the quick way", () => {
     `${minimal.slice(0, -1)},"scores":[1]}`,
     minimal.replace("[[1,2]]", "[[01,2]]"),
     minimal.replace("[[1,2]]", "[[1,2,]]"),
+    minimal.replace("[[1,2]]", "[[-0,2]]"),
     minimal.replace("[[1,2]]", "[[-1,2]]"),
     minimal.replace("[[1,2]]", "[[2147483648,2]]"),
     minimal.replace("[[1,2]]", '[["1",2]]'),

@@ -83,7 +83,11 @@ export function scanNumbers(text: Uint8Array, start: number, { range, depth }: N
       }
       const digits = at - first;
       if (digits === 0 || digits > 10 || (digits > 1 && bytes[first] === ZERO)) return -1;
-      if (negative) value = -value;
+      if (negative) {
+        // −0 is not an integer to everybody.
+        if (value === 0) return -1;
+        value = -value;
+      }
       if (value < least || value > most) return -1;
       if (byte !== COMMA && byte !== CLOSE) {
         at = skipSpace(bytes, at);
