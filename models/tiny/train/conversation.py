@@ -6,6 +6,7 @@ concatenate to the ids of the whole text.
 import json
 import random
 
+from slips import careless
 from tasks import MATERIAL, Maker, call_text
 
 TOOLS = {
@@ -145,11 +146,14 @@ class Encoder:
         return ids, mask
 
 
-def dialogue(maker: Maker, task, turns: int):
-    """The pieces after the system block: the task and its call, and with two turns the tool's answer and the closing words."""
-    pieces = [(user(task.prompt), False), (call_text(task.call) + "<|im_end|>", True)]
+def dialogue(maker: Maker, task, turns: int, slips=0.0):
+    """The pieces after the system block: the task and its call, and with two turns the tool's answer and the closing words. `slips`
+    is the share of calls with a mistake."""
+    careless_now = slips > 0 and maker.chance(slips)
+    call, writes = careless(maker.rng, task) if careless_now else (call_text(task.call), True)
+    pieces = [(user(task.prompt), False), (call + "<|im_end|>", True)]
     if turns == 2:
-        fail = maker.chance(0.12)
+        fail = maker.chance(0.12) or not writes
         pieces += [(tool_result(result_of(maker, task, fail)), False), (final_text(task, fail) + "<|im_end|>", True)]
     return pieces
 

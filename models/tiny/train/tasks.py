@@ -9,6 +9,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+import wide
+
 ROOT = Path(__file__).resolve().parents[3]
 MATERIAL = json.loads((ROOT / "environments/terminal-test/material.json").read_text())
 TOKENIZER = Path(__file__).resolve().parents[1] / "tokenizer.json"
@@ -39,10 +41,11 @@ def is_held_out(prompt: str) -> bool:
 
 
 class Maker:
-    """Draws tasks from one random generator. `words` is known, unseen or mixed; `wild` adds the odd contents that only training uses."""
+    """Draws tasks from one random generator. `words` is known, unseen or mixed; `wild` adds the odd contents that only training uses,
+    `wide` (0 to 2) more of them and paths beyond the environment's own: any extension, any folder, dates, code, addresses."""
 
-    def __init__(self, rng: random.Random, words="known", wild=False):
-        self.rng, self.words, self.wild = rng, words, wild
+    def __init__(self, rng: random.Random, words="known", wild=False, wide=0):
+        self.rng, self.words, self.wild, self.wide = rng, words, wild, wide
 
     def pick(self, values):
         return values[self.rng.randrange(len(values))]
@@ -114,6 +117,8 @@ class Maker:
 
     def content(self, kind="text"):
         r = self.rng
+        if self.wide and self.chance(0.3 if self.wide == 1 else 0.45):
+            return wide.content(self)
         count = self.pick([1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7]) if not (self.wild and self.chance(0.1)) else r.randint(6, 12)
         words = self.words_list(count)
         if self.chance(0.14):
@@ -143,6 +148,8 @@ class Maker:
 
     def path(self):
         r = self.rng
+        if self.wide and self.chance(0.5):
+            return wide.path(self)
         x = r.random()
         stem = self.pick(MATERIAL["stems"]) if x < 0.3 and self.words != "unseen" else self.plain_word()
         if self.chance(0.25):

@@ -30,10 +30,10 @@ def fresh_tasks(seed, count, words="known", held_out=True, kinds=None):
     return found
 
 
-def pool_of(rng, encode, size, share_drill, share_one, use_prefix, vocab):
+def pool_of(rng, encode, size, share_drill, share_one, use_prefix, vocab, slips=0.0, wide=0):
     """`size` examples that share one prefix, sorted by length: (prefix ids or [], [(ids, mask)])."""
     text, allowed = random_prefix(rng) if use_prefix else ("", "both")
-    maker, examples = Maker(rng, wild=True), []
+    maker, examples = Maker(rng, wild=True, wide=wide), []
     start, opened, closed = encode("<|im_start|>user\n"), encode("<|im_end|>\n<|im_start|>assistant\n<tool_call>"), encode("</tool_call><|im_end|>")
     kinds = [k for k in KINDS if allowed != "file" or k in ("text", "lines", "number")]
     while len(examples) < size:
@@ -44,7 +44,7 @@ def pool_of(rng, encode, size, share_drill, share_one, use_prefix, vocab):
             continue
         task = maker.task(kinds, allowed)
         if not is_held_out(task.prompt):
-            examples.append(encode.example(dialogue(maker, task, 1 if rng.random() < share_one else 2)))
+            examples.append(encode.example(dialogue(maker, task, 1 if rng.random() < share_one else 2, slips)))
     examples.sort(key=lambda e: len(e[0]))
     return encode(text) if text else [], examples
 
@@ -76,6 +76,8 @@ def main():
     p.add_argument("--prefix-from", type=int, default=1500, help="every batch has the system block from here on")
     p.add_argument("--init", help="continue from this state: no drills, the system block from the start, the rate falling from the start")
     p.add_argument("--resume", nargs=2, metavar=("STATE", "STEP"), help="go on with an interrupted run (the optimizer starts afresh)")
+    p.add_argument("--wide", type=int, default=0, help="1: paths and contents beyond the environment's own; 2: more quotes and symbols")
+    p.add_argument("--slips", type=float, default=0.0, help="share of the demonstrations with a mistake in the call")
     p.add_argument("--evaluate-every", type=int, default=750)
     a = p.parse_args()
     out = Path(a.out)
@@ -102,7 +104,7 @@ def main():
         if not queue:
             early = step < a.prefix_from
             use_prefix = not early or (step > 200 and rng.random() < 0.12)
-            prefix, examples = pool_of(rng, encode, a.batch * 6, 0.0 if a.init else max(0.0, 0.6 * (1 - step / 900)), 0.7 if early else 0.5, use_prefix, 512)
+            prefix, examples = pool_of(rng, encode, a.batch * 6, 0.0 if a.init else max(0.0, 0.6 * (1 - step / 900)), 0.7 if early else 0.5, use_prefix, 512, a.slips, a.wide)
             queue = [(prefix, examples[i:i + a.batch]) for i in range(0, len(examples), a.batch)]
             rng.shuffle(queue)
         constant = 0 if a.init else a.steps / 2
