@@ -95,7 +95,7 @@ function extractNamed(text: string, options: ParseOptions): Extraction {
   if (first === -1) return result;
   for (let at = first; at !== -1; ) {
     const next = finder.next(MARKER, at + MARKER.length);
-    readPiece(result, at, next === -1 ? text.length : next);
+    readPiece(result, finder, at, next === -1 ? text.length : next);
     at = next;
   }
   if (result.calls.length === 0)
@@ -106,7 +106,7 @@ function extractNamed(text: string, options: ParseOptions): Extraction {
 }
 
 /** One marker and what follows it up to the next. */
-function readPiece(result: Extraction, start: number, end: number): void {
+function readPiece(result: Extraction, finder: TokenFinder, start: number, end: number): void {
   const { text } = result;
   const bodyStart = start + MARKER.length;
   if (text[skipSpace(text, bodyStart, end)] === "[") {
@@ -117,7 +117,7 @@ function readPiece(result: Extraction, start: number, end: number): void {
       return;
     }
   }
-  const brace = text.indexOf("{", bodyStart);
+  const brace = finder.next("{", bodyStart);
   const hasArguments = brace !== -1 && brace < end;
   const header = text.slice(bodyStart, hasArguments ? brace : end);
   const { name, id } = readHeader(header.endsWith(END) ? header.slice(0, -END.length) : header);

@@ -167,7 +167,7 @@ function format(name: string, tags: QwenXmlTags, reasoning: ReasoningParser, ali
   return { name, aliases, reasoning, extract: (text, options) => extractQwenXml(text, options, tags) };
 }
 
-export const qwen3Coder = format("qwen3_coder", QWEN, qwen3Reasoning, ["mimo", "granite_thinking"]);
+export const qwen3Coder = format("qwen3_coder", QWEN, qwen3Reasoning, ["mimo", "granite_thinking", "nanbeige"]);
 export const qwen3Xml = format("qwen3_xml", { ...QWEN, bareWrapper: "ends_content" }, qwen3Reasoning, []);
 export const nemotronV3 = format("nemotron_v3", QWEN, nemotronV3Reasoning, ["nemotron_3"]);
 export const seedOss = format(
