@@ -1,6 +1,6 @@
 """Writes a trained state as float16 safetensors with its config.json, and reference log-probabilities computed in float64.
 
-    python3 export.py STATE.pt FOLDER [--mix OTHER.pt SHARE]   # SHARE of OTHER is mixed into the weights
+    python3 export.py STATE.pt FOLDER [--mix OTHER.pt SHARE]   # SHARE of OTHER is mixed into the weights; to a .pt: as a state
     python3 export.py --reference                              # reference.json for the shipped weights
 """
 import argparse
@@ -87,4 +87,4 @@ if __name__ == "__main__":
         if a.mix:
             other, share = torch.load(a.mix[0]), float(a.mix[1])
             state = {k: v * (1 - share) + other[k] * share for k, v in state.items()}
-        write(state, a.folder)
+        torch.save(state, a.folder) if a.folder.endswith(".pt") else write(state, a.folder)

@@ -42,7 +42,7 @@ def is_held_out(prompt: str) -> bool:
 
 class Maker:
     """Draws tasks from one random generator. `words` is known, unseen or mixed; `wild` adds the odd contents that only training uses,
-    `wide` (0 to 2) more of them and paths beyond the environment's own: any extension, any folder, dates, code, addresses."""
+    `wide` (0 to 3) more of them and paths beyond the environment's own: any extension, any folder, dates, code, addresses."""
 
     def __init__(self, rng: random.Random, words="known", wild=False, wide=0):
         self.rng, self.words, self.wild, self.wide = rng, words, wild, wide

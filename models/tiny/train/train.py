@@ -76,7 +76,7 @@ def main():
     p.add_argument("--prefix-from", type=int, default=1500, help="every batch has the system block from here on")
     p.add_argument("--init", help="continue from this state: no drills, the system block from the start, the rate falling from the start")
     p.add_argument("--resume", nargs=2, metavar=("STATE", "STEP"), help="go on with an interrupted run (the optimizer starts afresh)")
-    p.add_argument("--wide", type=int, default=0, help="1: paths and contents beyond the environment's own; 2: more quotes and symbols")
+    p.add_argument("--wide", type=int, default=0, help="1: paths and contents beyond the environment's own; 2: more quotes and symbols; 3: the words of requests")
     p.add_argument("--slips", type=float, default=0.0, help="share of the demonstrations with a mistake in the call")
     p.add_argument("--evaluate-every", type=int, default=750)
     a = p.parse_args()
@@ -118,7 +118,7 @@ def main():
         optimizer.step()
         recent.append(loss.item())
         record = None
-        if (step + 1) % 50 == 0:
+        if (step + 1) % 50 == 0 or step + 1 == a.steps:
             record = {"step": step + 1, "loss": round(sum(recent) / len(recent), 4), "seconds": round(time.time() - began, 1)}
             recent = []
         if (step + 1) % a.evaluate_every == 0 or step + 1 == a.steps:

@@ -105,7 +105,22 @@ def symbols(m):
     return " ".join(words).strip()
 
 
+ASKING = ("terminal terminal terminal tool command file text write path containing content exactly number numbers shell line lines create echo printf result "
+          "please save put folder use make from the in to of with at a this that and name arguments seq mkdir").split()
+
+
+def asking(m):
+    """A text made of the words that requests and calls are made of: "Hello from the terminal" is no request for the terminal."""
+    words = [m.pick(ASKING) if m.chance(0.55) else m.word() for _ in range(m.rng.randint(1, 6))]
+    words = [w.capitalize() if m.chance(0.12) else w for w in words]
+    if m.chance(0.35):
+        words[-1] = m.pick(["terminal", "tool", "command", "file", "text", "shell", "path"])
+    return " ".join(words) + m.pick(["", "", "", ".", "!"])
+
+
 def content(m):
+    if m.wide > 2 and m.chance(0.45):
+        return asking(m)
     if m.wide > 1 and m.chance(0.6):
         return symbols(m)
     r, x = m.rng, m.rng.random()
