@@ -14,8 +14,8 @@ export default defineConfig({
     // Also the test of an environment that `lachesis init` made in here.
     include: ["**/*.test.ts"],
     exclude: ["**/node_modules/**", "dist/**", "runs/**"],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     pool: "forks",
     maxWorkers: 2,
   },

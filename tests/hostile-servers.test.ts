@@ -196,7 +196,7 @@ beforeAll(async () => {
   });
   run = await runEnvironment(HostileEnv, {
     env: { group_size: GROUP, rollout_retries: ROLLOUT_RETRIES },
-    openai: { base_url: server.baseUrl, model_name: "m", timeout: 3, max_retries: REQUEST_RETRIES },
+    openai: { base_url: server.baseUrl, model_name: "m", timeout: 6, max_retries: REQUEST_RETRIES },
   });
 });
 afterAll(() => server.stop());

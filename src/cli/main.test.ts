@@ -51,7 +51,7 @@ function node(args: string[], env: Record<string, string> = {}): SpawnSyncReturn
   return spawnSync(process.execPath, args, {
     cwd,
     encoding: "utf8",
-    timeout: 60_000,
+    timeout: 120_000,
     env: { PATH: process.env.PATH, HOME: cwd, ...env },
   });
 }
