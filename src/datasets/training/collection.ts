@@ -153,6 +153,7 @@ function pathsOf({ path }: RowFile): { rows: string; mark: string } {
 async function readMark(path: string): Promise<Mark | null> {
   if (!existsSync(path)) return null;
   const mark: unknown = JSON.parse(await readFile(path, "utf8"));
-  if (isObject(mark) && typeof mark.of === "string" && typeof mark.bytes === "number") return mark as unknown as Mark;
+  const whole = isObject(mark) && ["bytes", "rows", "batches"].every((field) => Number.isSafeInteger(mark[field]));
+  if (whole && typeof mark.of === "string") return mark as unknown as Mark;
   throw new LachesisError("data_invalid", `${path} is damaged.`);
 }

@@ -6,7 +6,7 @@
 import { isUtf8 } from "node:buffer";
 import { MAX_TOKEN, OURS, readFree, V1_FIELDS } from "./group.ts";
 import { type NumberKind, type NumberList, scanNumbers } from "./number-lists.ts";
-import { type Span, skipSpace, skipValue } from "./raw-json.ts";
+import { joined, type Span, skipSpace, skipValue } from "./raw-json.ts";
 
 export interface ScannedGroup {
   /** Sequences. */
@@ -149,14 +149,7 @@ function payloadOf(text: Buffer, begin: number, end: number, found: ReadonlyMap<
   }
   for (const field of ours) parts.push(Buffer.from(`,"${field}":`, "latin1"), text.subarray(...found.get(field)!.span));
   parts.push(Buffer.from("}"));
-  // It owns its memory, so that it can be handed to another thread without a copy.
-  const payload = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    payload.set(part, at);
-    at += part.byteLength;
-  }
-  return payload;
+  return joined(parts);
 }
 
 /** True where the text is its own payload, as our clients send it, and owns its memory. */

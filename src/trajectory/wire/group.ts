@@ -4,7 +4,7 @@
  */
 import type { ScoredGroup } from "../contract.ts";
 import { InvalidBody, type ProblemDetail } from "./problem-detail.ts";
-import { areFloats, areIntegers, objectSpans, type Span } from "./raw-json.ts";
+import { areFloats, areIntegers, joined, objectSpans, type Span } from "./raw-json.ts";
 import {
   anything,
   dictionary,
@@ -226,14 +226,7 @@ export function groupPayload(group: ScoredGroup, text: Buffer, start: number, se
   }
   for (const field of OURS) if (group[field] != null) parts.push(Buffer.from(`,"${field}":${json(group[field])}`));
   parts.push(CLOSE);
-  // It owns its memory, so that it can be handed to another thread without a copy.
-  const payload = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    payload.set(part, at);
-    at += part.byteLength;
-  }
-  return payload;
+  return joined(parts);
 }
 
 /** True where the text is what `writeGroup` would have made of it, as our own clients send it. */

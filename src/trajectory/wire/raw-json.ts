@@ -117,3 +117,14 @@ function skipNumbers(text: Buffer, start: number): number {
   }
   return at;
 }
+
+/** The parts in one buffer that owns its memory, so that it can be handed to another thread without a copy. */
+export function joined(parts: readonly Uint8Array[]): Buffer {
+  const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
+}
