@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { LachesisError } from "../../core/index.ts";
 import type { RunRegistration } from "../contract.ts";
@@ -82,9 +83,10 @@ describe.each(kinds)("store %s", (kind) => {
   it("gives batches with the payloads that were put in, in order, and lets them go when they are acknowledged", async () => {
     const store = await open(freshAddress(kind));
     await register(store);
-    await add(store, ["a", "b", "ç", "d"]);
+    const long = "é".repeat(40_000);
+    await add(store, ["a", long, "ç", "d"]);
     const first = (await lease(store))!;
-    expect(await texts(store, first.groups)).toEqual(["a", "b"]);
+    expect(await texts(store, first.groups)).toEqual(["a", long]);
     await store.update("r", (state) => ackBatch(state, first.id, 1000));
     await expect(store.payloads("r", first.groups)).rejects.toMatchObject({ code: "not_found" });
     const second = (await lease(store))!;
@@ -232,7 +234,8 @@ describe.each(kinds)("store %s", (kind) => {
       await lease(before);
       const env = { max_token_length: 9, desired_name: "e", weight: 1, group_size: 4, min_batch_allocation: null };
       await before.update("r", (state) => registerEnv(state, env, 1000));
-      await add(before, ["a", "b", "c", "d", "e"]);
+      const long = "b".repeat(100_000);
+      await add(before, ["a", long, "c", "d", "e"]);
       await add(before, ["buffered"], "r", 2, 0);
       const held = (await lease(before))!;
       const describe = (state: RunState) => {
@@ -246,7 +249,7 @@ describe.each(kinds)("store %s", (kind) => {
       expect(await after.update("r", (state) => nackBatch(state, held.id))).toBe("nacked");
       const again = (await lease(after))!;
       expect([again.groups, again.step]).toEqual([held.groups, held.step]);
-      expect(await texts(after, again.groups)).toEqual(["a", "b"]);
+      expect(await texts(after, again.groups)).toEqual(["a", long]);
       const next = (await lease(after))!;
       expect(await texts(after, next.groups)).toEqual(["c", "d"]);
     });
@@ -254,6 +257,36 @@ describe.each(kinds)("store %s", (kind) => {
 });
 
 describe("store sqlite", () => {
+  it("takes over a file of the first schema, in which payloads stand by themselves", async () => {
+    const address = freshAddress("sqlite");
+    const old = new Database(address.slice("sqlite:".length));
+    old.exec(`
+      CREATE TABLE rows (run TEXT, tbl TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (run, tbl, id)) WITHOUT ROWID;
+      CREATE TABLE payloads (run TEXT, id INTEGER, data BLOB NOT NULL, PRIMARY KEY (run, id));
+      PRAGMA user_version = 1;
+    `);
+    const memory = await open("memory:");
+    await register(memory);
+    await add(memory, ["a", "b", "c"]);
+    const rows = await memory.read("r", ({ run, groups }) => [
+      ["run", "run", run],
+      ...[...groups].map(([id, group]) => ["group", String(id), group]),
+    ]);
+    for (const [table, id, body] of rows)
+      old.prepare("INSERT INTO rows VALUES ('r', ?, ?, ?)").run(table, id, JSON.stringify(body));
+    ["a", "b", "c"].forEach((text, id) => {
+      old.prepare("INSERT INTO payloads VALUES ('r', ?, ?)").run(id, Buffer.from(text));
+    });
+    old.close();
+    const store = await open(address);
+    await add(store, ["d"]);
+    const first = (await lease(store))!;
+    expect(await texts(store, first.groups)).toEqual(["a", "b"]);
+    await store.update("r", (state) => ackBatch(state, first.id, 1000));
+    await expect(store.payloads("r", first.groups)).rejects.toMatchObject({ code: "not_found" });
+    expect(await texts(store, (await lease(store))!.groups)).toEqual(["c", "d"]);
+  });
+
   it("refuses a file that another server holds", async () => {
     const address = freshAddress("sqlite");
     await open(address);

@@ -6,9 +6,14 @@ export interface SqliteSave {
   rows: { table: string; id: string; body: string | null; payload?: Uint8Array }[];
 }
 
+/** Payloads up to this many bytes stand in their group's row: a small submit then changes few pages. */
+const MOST_INLINE = 2048;
+
 /** Several saves are one transaction, in order. The connection must be one that writes (WAL, synchronous = FULL). */
 export function saveInto(db: Database.Database): (saves: SqliteSave[]) => void {
-  const put = db.prepare("INSERT OR REPLACE INTO rows (run, tbl, id, body) VALUES (?, ?, ?, ?)");
+  const put = db.prepare(
+    "INSERT INTO rows (run, tbl, id, body, data) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+  );
   const drop = db.prepare("DELETE FROM rows WHERE run = ? AND tbl = ? AND id = ?");
   const clear = db.prepare("DELETE FROM rows WHERE run = ?");
   const clearPayloads = db.prepare("DELETE FROM payloads WHERE run = ?");
@@ -24,8 +29,9 @@ export function saveInto(db: Database.Database): (saves: SqliteSave[]) => void {
           drop.run(run, table, id);
           if (table === "group") dropPayload.run(run, Number(id));
         } else {
-          put.run(run, table, id, body);
-          if (payload) putPayload.run(run, Number(id), payload);
+          const isInline = payload !== undefined && payload.byteLength <= MOST_INLINE;
+          put.run(run, table, id, body, isInline ? payload : null);
+          if (payload && !isInline) putPayload.run(run, Number(id), payload);
         }
       }
     }
