@@ -56,9 +56,14 @@ export class SaveQueue {
   }
 
   async #save(saves: SqliteSave[]): Promise<void> {
-    if (!this.#small.takes(saves)) return this.#thread.save(saves);
+    // With the thread the lock on the file is gone: another server may be writing.
+    if (this.#thread.ended) throw this.#thread.ended;
+    if (!this.#small.takes(saves) || !this.#saveHere(saves)) await this.#thread.save(saves);
+  }
+
+  #saveHere(saves: SqliteSave[]): boolean {
     try {
-      this.#small.save(saves);
+      return this.#small.save(saves);
     } catch (error) {
       throw error instanceof Error ? storeError(error, this.#thread.file) : error;
     }

@@ -11,9 +11,11 @@ const MOST_ROWS = 100;
 /** A save that took longer held up everybody: the next ones go to the other thread for a while. */
 const SLOW_MS = 15;
 const SLOW_FOR_MS = 2_000;
-/** Rows and pages that go with them; after so many the other thread has a turn, which moves the journal if it is long. */
+/** Of the journal, at the most; after so many the other thread has a turn, which moves the journal if it is long. */
 const TURN_BYTES = 32 * 1024 ** 2;
-const BYTES_PER_SAVE = 128 * 1024;
+/** Pages of the indexes, and one for each row. */
+const BYTES_PER_SAVE = 64 * 1024;
+const BYTES_PER_ROW = 16 * 1024;
 
 export class SmallSaves {
   readonly #db: Database.Database;
@@ -25,6 +27,8 @@ export class SmallSaves {
   constructor(file: string) {
     this.#db = new Database(file, { fileMustExist: true });
     prepareToWrite(this.#db);
+    // Another program that writes into the file is waited for on the other thread: here everybody would wait.
+    this.#db.pragma("busy_timeout = 0");
     this.#db.pragma("wal_autocheckpoint = 0");
     this.#db.pragma("cache_size = -4096");
     this.#save = saveInto(this.#db);
@@ -47,16 +51,24 @@ export class SmallSaves {
     return bytes <= MOST_BYTES;
   }
 
-  /** On disk when it returns; nothing is kept when it throws. */
-  save(saves: SqliteSave[]): void {
+  /**
+   * True: on disk. False: another program is writing into the file, and nothing was kept; the other thread must save them.
+   * Nothing is kept when it throws.
+   */
+  save(saves: SqliteSave[]): boolean {
     const begin = performance.now();
-    this.#written += BYTES_PER_SAVE;
+    const rows = saves.reduce((sum, save) => sum + save.rows.length, 0);
+    this.#written += BYTES_PER_SAVE + rows * BYTES_PER_ROW;
     try {
       this.#save(saves);
+    } catch (error) {
+      if ((error as { code?: string }).code?.startsWith("SQLITE_BUSY")) return false;
+      throw error;
     } finally {
       const end = performance.now();
       if (end - begin > SLOW_MS) this.#quickAgainAt = end + SLOW_FOR_MS;
     }
+    return true;
   }
 
   close(): void {

@@ -38,8 +38,8 @@ export function saveInto(db: Database.Database): (saves: SqliteSave[]) => void {
   });
 }
 
-/** What a connection needs to be one that writes. */
+/** What a connection needs to be one that writes. Without the word of ours the journal would not be synced at each save. */
 export function prepareToWrite(db: Database.Database): void {
-  db.pragma("busy_timeout = 5000");
   db.pragma("synchronous = FULL");
+  db.pragma("journal_size_limit = 67108864");
 }

@@ -13,11 +13,7 @@ import { SqliteThread } from "./sqlite-thread.ts";
 import type { Store } from "./store.ts";
 
 export async function sqliteStore(file: string): Promise<Store> {
-  const writer = new SqliteThread(file);
-  await writer.ready;
-  const reader = new SqliteThread(file, { readonly: true });
-  await reader.ready;
-  const small = new SmallSaves(file);
+  const { writer, reader, small } = await openFile(file);
   const saves = new SaveQueue(writer, small, (run) => runs.forget(run));
   const runs = new LiveRuns({
     async load(run) {
@@ -51,6 +47,21 @@ export async function sqliteStore(file: string): Promise<Store> {
       await writer.close();
     },
   };
+}
+
+/** Throws `config_invalid` where the file cannot be one, `api_unavailable` where another server holds it. */
+async function openFile(file: string): Promise<{ writer: SqliteThread; reader: SqliteThread; small: SmallSaves }> {
+  const writer = new SqliteThread(file);
+  await writer.ready;
+  const reader = new SqliteThread(file, { readonly: true });
+  try {
+    await reader.ready;
+    return { writer, reader, small: new SmallSaves(file) };
+  } catch (error) {
+    await reader.close();
+    await writer.close();
+    throw error;
+  }
 }
 
 function stored(row: Row): SqliteSave["rows"][number] {

@@ -33,8 +33,15 @@ export class SqliteThread {
     // Whoever asks is told; nobody need be waiting for the thread itself.
     this.ready.catch(() => {});
     this.#worker.on("message", (answer: SqliteAnswer) => this.#answered(answer, file));
-    this.#worker.on("error", (error) => this.#end(storeError(error, file)));
+    this.#worker.on("error", (error) =>
+      this.#end(this.#waiting.has(0) ? openError(error, file) : storeError(error, file)),
+    );
     this.#worker.on("exit", () => this.#end(new LachesisError("internal", `The thread that holds ${file} ended.`)));
+  }
+
+  /** Why the thread no longer answers; null while it does. */
+  get ended(): Error | null {
+    return this.#ended;
   }
 
   ask(request: Asked, transfer: ArrayBuffer[] = []): Promise<unknown> {
@@ -78,15 +85,48 @@ export class SqliteThread {
   }
 }
 
-export function storeError(error: { message: string; code?: string }, file: string): LachesisError {
-  if (error.code === "SQLITE_FULL" || error.code?.startsWith("SQLITE_IOERR")) {
+interface SqliteError {
+  message: string;
+  code?: string;
+}
+
+/** Of a call: what failed may be sent again, except where the fault is ours. */
+export function storeError(error: SqliteError, file: string): LachesisError {
+  const { code = "" } = error;
+  if (code === "SQLITE_FULL" || code.startsWith("SQLITE_IOERR")) {
     return new LachesisError(
       "disk_full",
       `${file} cannot be written: ${error.message}. Nothing of the last call was kept.`,
     );
   }
-  if (error.code === "SQLITE_BUSY") {
+  if (code.startsWith("SQLITE_BUSY")) {
     return new LachesisError("api_unavailable", `${file} is in use by another process.`, { cause: error });
   }
+  if (code.startsWith("SQLITE_READONLY") || code.startsWith("SQLITE_CANTOPEN")) {
+    return new LachesisError("api_unavailable", `${file} cannot be written: ${error.message}.`, { cause: error });
+  }
   return new LachesisError("internal", `${file}: ${error.message}`, { cause: error });
+}
+
+/** Of the first look at a file: what to do about it. */
+function openError(error: SqliteError, file: string): LachesisError {
+  const refuse = (message: string) => new LachesisError("config_invalid", message, { cause: error });
+  const { code = "" } = error;
+  if (code === "REFUSED") return refuse(error.message);
+  if (code === "SQLITE_NOTADB") return refuse(`--store sqlite:${file}: this is another kind of file.`);
+  if (code.startsWith("SQLITE_IOERR_SHM") || code.startsWith("SQLITE_IOERR_LOCK")) {
+    return refuse(
+      `--store sqlite:${file}: its file system cannot hold a database that is written safely (${error.message}): put it on a local disk.`,
+    );
+  }
+  if (
+    code.startsWith("SQLITE_CANTOPEN") ||
+    code.startsWith("SQLITE_READONLY") ||
+    error.message.startsWith("Cannot open")
+  ) {
+    return refuse(
+      `--store sqlite:${file} cannot be opened (${error.message}): its folder must exist, and both must be writable.`,
+    );
+  }
+  return storeError(error, file);
 }

@@ -3,7 +3,7 @@
  * message with one of the same id. Saves that arrive together are one transaction each, in order; a save that is
  * answered is on disk (WAL, synchronous = FULL).
  */
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, statfsSync, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import Database from "better-sqlite3";
 import { prepareToWrite, type SqliteSave, saveInto } from "./sqlite-save.ts";
@@ -20,10 +20,14 @@ export type SqliteAnswer = { id: number; result: unknown } | { id: number; error
 const SCHEMA_VERSION = 2;
 /** The journal moves into the database when it holds 16 MB, and is a bit longer when that is late. */
 const JOURNAL_BYTES = 24 * 1024 ** 2;
+/** Where less is free, the journal takes only what it needs: the database must be able to grow. */
+const ROOM_BYTES = 10 * JOURNAL_BYTES;
 
 const { file, readonly } = workerData as { file: string; readonly: boolean };
 const db = new Database(file, { readonly });
 db.pragma("busy_timeout = 5000");
+/** Where the file is in truth: one file under two names (links) must have one lock. */
+const place = (db.pragma("database_list") as { file: string }[])[0]!.file;
 // Held as long as the thread lives: two servers that write one file would each believe in a state of their own. The
 // variable keeps the collector from closing it.
 const lock = readonly ? null : takeLock();
@@ -37,32 +41,43 @@ const statements = {
 };
 
 function takeLock(): Database.Database {
-  const held = new Database(`${file}.lock`);
+  if (place === "") throw refusal("A database in memory is no file: use --store memory:.");
+  const held = new Database(`${place}.lock`);
   held.exec("BEGIN EXCLUSIVE");
   return held;
 }
 
 function prepareDatabase(): void {
-  // Groups are long: larger pages, and a checkpoint every 16 MB instead of every few groups.
-  db.pragma("page_size = 16384");
-  db.pragma("journal_mode = WAL");
-  db.pragma("wal_autocheckpoint = 1024");
-  db.pragma("journal_size_limit = 67108864");
-  prepareToWrite(db);
   const version = Number(db.pragma("user_version", { simple: true }));
   if (version > SCHEMA_VERSION) {
-    throw Object.assign(new Error(`${file} was written by a newer Lachesis (schema ${version}).`), { code: "NEWER" });
+    throw refusal(`${file} was written by a newer Lachesis (schema ${version}).`);
   }
-  if (version === 1) db.exec("ALTER TABLE rows ADD COLUMN data BLOB; PRAGMA user_version = 2");
-  db.exec(`
-    CREATE TABLE IF NOT EXISTS rows (
-      run TEXT, tbl TEXT, id TEXT, body TEXT NOT NULL, data BLOB, PRIMARY KEY (run, tbl, id)
-    ) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS payloads (run TEXT, id INTEGER, data BLOB NOT NULL, PRIMARY KEY (run, id));
-    CREATE INDEX IF NOT EXISTS runs ON rows (run) WHERE tbl = 'run';
-  `);
-  db.pragma(`user_version = ${SCHEMA_VERSION}`);
-  allocateJournal(`${file}-wal`);
+  // Groups are long: larger pages, and a checkpoint every 16 MB instead of every few groups.
+  db.pragma("page_size = 16384");
+  if (db.pragma("journal_mode = WAL", { simple: true }) !== "wal") {
+    throw refusal(`--store sqlite:${file}: its file system has no shared memory: put it on a local disk.`);
+  }
+  db.pragma("wal_autocheckpoint = 1024");
+  prepareToWrite(db);
+  // All or nothing: a process that is killed in the middle must not leave half a schema, which the next one cannot take.
+  db.transaction(() => {
+    db.exec(`
+      CREATE TABLE IF NOT EXISTS rows (
+        run TEXT, tbl TEXT, id TEXT, body TEXT NOT NULL, data BLOB, PRIMARY KEY (run, tbl, id)
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS payloads (run TEXT, id INTEGER, data BLOB NOT NULL, PRIMARY KEY (run, id));
+      CREATE INDEX IF NOT EXISTS runs ON rows (run) WHERE tbl = 'run';
+    `);
+    // Schema 1 had every payload in a row of its own.
+    const columns = db.pragma("table_info(rows)") as { name: string }[];
+    if (columns.every(({ name }) => name !== "data")) db.exec("ALTER TABLE rows ADD COLUMN data BLOB");
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  }).immediate();
+  allocateJournal(`${place}-wal`);
+}
+
+function refusal(message: string): Error {
+  return Object.assign(new Error(message), { code: "REFUSED" });
 }
 
 /**
@@ -70,16 +85,17 @@ function prepareDatabase(): void {
  * SQLite reads its journal up to the first frame that is not valid, and zeros never are.
  */
 function allocateJournal(journal: string): void {
-  // A file system without shared memory has no journal of this kind.
-  if (!existsSync(journal)) return;
+  const { bavail, bsize } = statfsSync(journal);
+  if (bavail * bsize < ROOM_BYTES) return;
   const handle = openSync(journal, "r+");
   const { size } = fstatSync(handle);
   try {
     const zeros = Buffer.alloc(1024 ** 2);
-    for (let at = size; at < JOURNAL_BYTES; at += zeros.length) writeSync(handle, zeros, 0, zeros.length, at);
+    let at = size;
+    while (at < JOURNAL_BYTES) at += writeSync(handle, zeros, 0, Math.min(zeros.length, JOURNAL_BYTES - at), at);
     fsyncSync(handle);
   } catch {
-    // No room, say: it is quicker with it, not better. What is left of the room is for groups.
+    // No room all of a sudden, say: it is quicker with it, not better. What is left of the room is for groups.
     ftruncateSync(handle, size);
   } finally {
     closeSync(handle);
