@@ -12,9 +12,10 @@ type Value = (rewards: readonly number[]) => number | null;
 
 const NAMES: ReadonlyMap<string, Value> = new Map<string, Value>(
   Object.entries({
-    avg: (rewards) => (rewards.length === 0 ? null : rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length),
-    best: (rewards) => (rewards.length === 0 ? null : Math.max(...rewards)),
-    worst: (rewards) => (rewards.length === 0 ? null : Math.min(...rewards)),
+    avg: (rewards) =>
+      rewards.length === 0 ? null : rounded(rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length),
+    best: (rewards) => (rewards.length === 0 ? null : rewards.reduce((a, b) => Math.max(a, b))),
+    worst: (rewards) => (rewards.length === 0 ? null : rewards.reduce((a, b) => Math.min(a, b))),
     solved: (rewards) => rewards.filter(isSolved).length,
     n: (rewards) => rewards.length,
   } satisfies Record<string, Value>),
@@ -30,6 +31,11 @@ const COMPARE: ReadonlyMap<string, (a: number, b: number) => boolean> = new Map(
     "!=": (a, b) => a !== b,
   } satisfies Record<string, (a: number, b: number) => boolean>),
 );
+
+/** Sums of decimal fractions are off by their last binary digits: the mean of three times 0.7 is to be 0.7. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(12));
+}
 
 export function isSolved(reward: number): boolean {
   return reward >= 1;
@@ -137,8 +143,12 @@ class Parser {
       return () => number;
     }
     const k = /^pass@(\d+)$/.exec(token.text)?.[1];
-    if (k !== undefined && Number(k) > 0)
-      return (rewards) => passAtK(rewards.length, rewards.filter(isSolved).length, Number(k));
+    if (k !== undefined && Number(k) > 0) {
+      return (rewards) => {
+        const chance = passAtK(rewards.length, rewards.filter(isSolved).length, Number(k));
+        return chance === null ? null : rounded(chance);
+      };
+    }
     const known = NAMES.get(token.text);
     if (known) return known;
     const nearest = nearestName(token.text, [...NAMES.keys(), "pass@1"]);

@@ -1,6 +1,6 @@
 /**
- * Writes training rows to a file: JSON lines as they come, parquet at the end. The file appears whole under its name or
- * not at all, and one that exists is never replaced.
+ * Writes training rows to a file, any number of them: JSON lines as they come, parquet in blocks. The file appears whole
+ * under its name or not at all, and one that exists is never replaced.
  */
 
 import { once } from "node:events";
@@ -8,7 +8,8 @@ import { createWriteStream, existsSync } from "node:fs";
 import { copyFile, open, rename, rm } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { LachesisError } from "../../core/index.ts";
-import { COLUMNS, type RowKind, type TrainingRow } from "./rows.ts";
+import { parquetRows } from "./parquet-rows.ts";
+import type { RowKind, TrainingRow } from "./rows.ts";
 import { shareGpt } from "./sharegpt.ts";
 
 export const ROW_FORMATS = ["jsonl", "sharegpt", "parquet"] as const;
@@ -16,7 +17,7 @@ export type RowFormat = (typeof ROW_FORMATS)[number];
 
 export interface RowWriter {
   write(row: TrainingRow): Promise<void>;
-  /** Gives the file its name. */
+  /** Nothing is missing: gives the file its name. */
   close(): Promise<void>;
   /** Leaves no file behind. */
   discard(): Promise<void>;
@@ -41,58 +42,52 @@ export function refuseToReplace({ path, format, append }: Omit<RowFile, "kind">)
 export async function openRows({ path, format, kind, append }: RowFile): Promise<RowWriter> {
   refuseToReplace({ path, format, append });
   const exists = existsSync(path);
-  if (format === "parquet") return parquetRows(path, kind);
   const temporary = `${path}.partial`;
+  if (format === "parquet") return namedAtEnd(await parquetRows(temporary, kind), temporary, path);
   if (exists) await copyFile(path, temporary);
   const stream = createWriteStream(temporary, { flags: exists ? "a" : "w" });
   // Errors reach the caller through `write` and `close`.
   const failed = once(stream, "error").then(([error]) => error as Error);
   failed.catch(() => {});
-  return {
+  const lines: RowWriter = {
     async write(row) {
       const shown = format === "sharegpt" ? shareGpt(row) : row;
       if (stream.errored) throw stream.errored;
-      if (!stream.write(`${JSON.stringify(shown)}\n`)) await Promise.race([once(stream, "drain"), failed]);
+      if (!stream.write(`${lineOf(shown)}\n`)) await Promise.race([once(stream, "drain"), failed]);
     },
     async close() {
       stream.end();
       await finished(stream);
-      await intoPlace(temporary, path);
     },
     async discard() {
       stream.destroy();
+    },
+  };
+  return namedAtEnd(lines, temporary, path);
+}
+
+function namedAtEnd(rows: RowWriter, temporary: string, path: string): RowWriter {
+  return {
+    write: (row) => rows.write(row),
+    async close() {
+      await rows.close();
+      await intoPlace(temporary, path);
+    },
+    async discard() {
+      await rows.discard();
       await rm(temporary, { force: true });
     },
   };
 }
 
-/** Lists and objects become columns of JSON text, which every reader of parquet takes. */
-async function parquetRows(path: string, kind: RowKind): Promise<RowWriter> {
-  const { parquetWriteFile } = await import("hyparquet-writer");
-  const columns = new Map<string, (string | number | null)[]>();
-  let count = 0;
-  return {
-    async write(row) {
-      for (const [name, value] of Object.entries(row)) {
-        const column = columns.get(name) ?? Array<null>(count).fill(null);
-        columns.set(name, column);
-        column.push(typeof value === "object" ? JSON.stringify(value) : (value as string | number));
-      }
-      count++;
-      for (const column of columns.values()) if (column.length < count) column.push(null);
-    },
-    async close() {
-      if (count === 0) for (const name of COLUMNS[kind]) columns.set(name, []);
-      const columnData = [...columns].map(([name, data]) => ({
-        name,
-        data,
-        type: name === "score" ? ("DOUBLE" as const) : ("STRING" as const),
-      }));
-      parquetWriteFile({ filename: `${path}.partial`, columnData });
-      await intoPlace(`${path}.partial`, path);
-    },
-    discard: () => rm(`${path}.partial`, { force: true }),
-  };
+/** Whole scores have a point, too: readers that take a column's type from its first rows must not find integers. */
+function lineOf(row: object): string {
+  const fields = Object.entries(row).flatMap(([name, value]) => {
+    const text = JSON.stringify(value);
+    if (text === undefined) return [];
+    return `${JSON.stringify(name)}:${name === "score" && /^-?\d+$/.test(text) ? `${text}.0` : text}`;
+  });
+  return `{${fields.join(",")}}`;
 }
 
 /** The name stands for the whole content even if the machine loses its power now. */

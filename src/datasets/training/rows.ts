@@ -4,7 +4,7 @@
  */
 import { type ChatMessage, LachesisError, type ToolSchema } from "../../core/index.ts";
 import type { Conversation, ScoredRollout, TokenRow, TrainingGroup } from "./scored-group.ts";
-import { type SelectOptions, selected } from "./select.ts";
+import { isApart, type SelectOptions, selected } from "./select.ts";
 
 export type WeightedMessage = ChatMessage & { weight?: 0 };
 
@@ -34,7 +34,7 @@ export type Decode = (tokens: readonly number[]) => string;
 
 export function sftRows(group: TrainingGroup, options: SelectOptions, decode: Decode | null): SftRow[] {
   const common = decode ? commonPrefix(textsOf(group, decode)) : "";
-  const rows = selected(group.rollouts, options).flatMap((rollout): SftRow[] => {
+  const rows = selected(group, options).flatMap((rollout): SftRow[] => {
     const facts = factsOf(group, rollout, rollout.reward);
     if (!decode) return weighted(withMessages(group, rollout)).map((messages) => ({ messages, ...facts }));
     return completions(rollout, common, decode).map((row) => ({ ...row, ...facts }));
@@ -42,21 +42,26 @@ export function sftRows(group: TrainingGroup, options: SelectOptions, decode: De
   return options.maxPerItem === null ? rows : rows.slice(0, options.maxPerItem);
 }
 
-/** Each of the best with a worse one: at least `margin` lower, lowest first, none used twice. */
+/** Each of the best with a worse one: at least `margin` lower, lowest first, none used twice, and not of the same words. */
 export function dpoRows(group: TrainingGroup, options: SelectOptions, decode: Decode | null): DpoRow[] {
-  const better = selected(group.rollouts, { ...options, margin: null });
+  const better = selected(group, { ...options, margin: null });
   const worse = [...group.rollouts].sort((a, b) => a.reward - b.reward);
   const prefix = decode && commonPrefix(textsOf(group, decode));
   const rows: DpoRow[] = [];
   const used = new Set<ScoredRollout>();
   for (const pos of better) {
-    const neg = worse.find((other) => !used.has(other) && other !== pos && apart(pos, other, options.margin));
+    if (used.has(pos)) continue;
+    const neg = worse.find((other) => !used.has(other) && isApart(pos, other, options.margin) && !isSame(pos, other));
     if (!neg) continue;
     used.add(neg);
     used.add(pos);
     const facts = factsOf(group, pos, pos.reward - neg.reward);
     if (prefix === null) {
-      rows.push({ pos: withMessages(group, pos)[0]!.messages, neg: withMessages(group, neg)[0]!.messages, ...facts });
+      rows.push({
+        pos: withMessages(group, pos).at(-1)!.messages,
+        neg: withMessages(group, neg).at(-1)!.messages,
+        ...facts,
+      });
       continue;
     }
     const [a, b] = [lastText(pos, decode!), lastText(neg, decode!)];
@@ -75,9 +80,13 @@ function withMessages({ groupId }: TrainingGroup, { conversations }: ScoredRollo
   );
 }
 
-function apart(pos: ScoredRollout, neg: ScoredRollout, margin: number | null): boolean {
-  const difference = pos.reward - neg.reward;
-  return margin === null ? difference > 0 : difference > 0 && difference >= margin;
+/** Two of the same words, which a noisy reward can give, say nothing about what is better. The end of a rollout counts. */
+function isSame(a: ScoredRollout, b: ScoredRollout): boolean {
+  const end = ({ conversations }: ScoredRollout) => {
+    const { messages = [], sequences = [] } = conversations.at(-1) ?? {};
+    return JSON.stringify(messages.length > 0 ? messages : (sequences.at(-1)?.tokens ?? null));
+  };
+  return end(a) === end(b) && end(a) !== "null";
 }
 
 /**

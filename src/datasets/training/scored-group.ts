@@ -27,6 +27,14 @@ export interface ScoredRollout {
   conversations: Conversation[];
 }
 
+/** How a group stands among the groups of its item. */
+export interface Standing {
+  /** The highest reward of the item. */
+  best: number;
+  /** Whether the item's shortest correct rollout is in this group; false where there is none. */
+  hasShortest: boolean;
+}
+
 export interface TrainingGroup {
   groupId: string;
   itemId: string;
@@ -34,6 +42,8 @@ export interface TrainingGroup {
   rollouts: ScoredRollout[];
   /** One attempt of an evaluation, not a whole group. */
   isSample: boolean;
+  /** null: the group is all that is known of its item. */
+  standing: Standing | null;
 }
 
 /**
@@ -58,7 +68,7 @@ function fromGroup(value: Record<string, unknown>, place: string, number: number
     rollouts.set(rolloutId, rollout);
     const text = messages ? messagesOf(messages[row], `messages[${row}]`, place) : [];
     const numbers = tokens ? integersOf(tokens[row], `tokens[${row}]`, place) : [];
-    const mask = masks ? maskOf(integersOf(masks[row], `masks[${row}]`, place)) : null;
+    const mask = masks ? maskOf(maskRow(masks[row], row, tokens && numbers, place)) : null;
     const sequences = numbers.length > 0 ? [{ tokens: numbers, trainedFrom: mask?.from ?? null }] : [];
     // Sequences of one conversation (thinking that was stripped, say) share its messages: it is one row of messages.
     const known = text.length > 0 && rollout.conversations.find(({ messages }) => sameText(messages, text));
@@ -75,6 +85,7 @@ function fromGroup(value: Record<string, unknown>, place: string, number: number
     tools: toolsOf(value.tools, place),
     rollouts: [...rollouts.values()],
     isSample: false,
+    standing: null,
   };
 }
 
@@ -95,13 +106,15 @@ function fromSample(value: Record<string, unknown>, place: string): TrainingGrou
     tools: toolsOf(value.tools, place),
     rollouts: reward === null ? [] : [{ ...rollout, reward }],
     isSample: true,
+    standing: null,
   };
 }
 
 /** null: the attempt was not scored. */
 function rewardOf(outcome: Record<string, unknown>, place: string): number | null {
   if (outcome.kind !== "scored" || outcome.reward === null) return null;
-  if (typeof outcome.reward !== "number") throw wrong(place, "`outcome.reward` must be a number");
+  if (typeof outcome.reward !== "number" || !Number.isFinite(outcome.reward))
+    throw wrong(place, "`outcome.reward` must be a number");
   return outcome.reward;
 }
 
@@ -133,6 +146,12 @@ function integersOf(value: unknown, name: string, place: string): number[] {
   if (!Array.isArray(value) || !value.every(Number.isInteger))
     throw wrong(place, `\`${name}\` must be a list of integers`);
   return value as number[];
+}
+
+function maskRow(value: unknown, row: number, tokens: readonly number[] | null, place: string): number[] {
+  const mask = integersOf(value, `masks[${row}]`, place);
+  if (tokens === null || mask.length === tokens.length) return mask;
+  throw wrong(place, `\`masks[${row}]\` has ${mask.length} entries for ${tokens.length} tokens`);
 }
 
 function toolsOf(value: unknown, place: string): ToolSchema[] | null {

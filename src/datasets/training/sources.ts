@@ -3,7 +3,9 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errorMessage, isErrno, LachesisError } from "../../core/index.ts";
 import { linesOfFile } from "../text-file.ts";
+import { isSolved } from "./filter.ts";
 import { type TrainingGroup, trainingGroup } from "./scored-group.ts";
+import { lengthOf } from "./select.ts";
 
 /** The file of a path: itself, or of a run directory its groups, else its samples. Throws `not_found`. */
 export async function groupsFile(path: string): Promise<string> {
@@ -41,25 +43,51 @@ export interface JudgedGroup {
   rewards: number[];
 }
 
+interface Item {
+  rewards: number[];
+  best: number;
+  /** The shortest correct rollout: its length, and the number of its group. */
+  shortest: { length: number; group: number } | null;
+}
+
 /** Groups of a file with what filters judge. Reads it twice: an item's rollouts may stand in several groups. */
 export async function* judgedGroups(file: string): AsyncGenerator<JudgedGroup> {
-  const rewards = new Map<string, number[]>();
+  const items = new Map<string, Item>();
   const samples = new Map<string, TrainingGroup>();
+  let count = 0;
+  let onlySamples = true;
   for await (const group of groupsOf(file)) {
-    const known = rewards.get(group.itemId) ?? [];
-    known.push(...group.rollouts.map(({ reward }) => reward));
-    rewards.set(group.itemId, known);
+    addToItem(items, group, count++);
+    onlySamples &&= group.isSample;
     if (!group.isSample) continue;
     // Lines of an evaluation are single attempts: an item's attempts together are its group.
     const together = samples.get(group.groupId);
     if (together) together.rollouts.push(...group.rollouts);
     else samples.set(group.groupId, group);
   }
-  if (samples.size > 0) {
-    for (const group of samples.values()) yield { group, rewards: rewards.get(group.itemId)! };
-    return;
+  for (const group of samples.values()) yield { group, rewards: items.get(group.itemId)!.rewards };
+  if (onlySamples) return;
+  let number = 0;
+  for await (const group of groupsOf(file)) {
+    // The file of a run that is going on grows meanwhile: of what came later no item was judged.
+    if (number === count) return;
+    const { rewards, best, shortest } = items.get(group.itemId)!;
+    group.standing = { best, hasShortest: shortest?.group === number };
+    number++;
+    if (!group.isSample) yield { group, rewards };
   }
-  for await (const group of groupsOf(file)) yield { group, rewards: rewards.get(group.itemId)! };
+}
+
+function addToItem(items: Map<string, Item>, { itemId, rollouts }: TrainingGroup, group: number): void {
+  const item = items.get(itemId) ?? { rewards: [], best: Number.NEGATIVE_INFINITY, shortest: null };
+  items.set(itemId, item);
+  for (const rollout of rollouts) {
+    item.rewards.push(rollout.reward);
+    item.best = Math.max(item.best, rollout.reward);
+    if (!isSolved(rollout.reward)) continue;
+    const length = lengthOf(rollout);
+    if (item.shortest === null || length < item.shortest.length) item.shortest = { length, group };
+  }
 }
 
 async function isDirectory(path: string): Promise<boolean> {

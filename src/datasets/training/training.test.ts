@@ -1,22 +1,22 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ChatMessage } from "../../core/index.ts";
+import type { ChatMessage, ToolSchema } from "../../core/index.ts";
 import { parseFilter } from "./filter.ts";
 import { openRows } from "./row-writer.ts";
 import { dpoRows, sftRows } from "./rows.ts";
 import { trainingGroup } from "./scored-group.ts";
 import type { SelectOptions } from "./select.ts";
 import { shareGpt } from "./sharegpt.ts";
-import { groupsFile, groupsOf } from "./sources.ts";
+import { groupsFile, groupsOf, judgedGroups } from "./sources.ts";
 
 const user = (content: string): ChatMessage => ({ role: "user", content });
 const assistant = (content: string): ChatMessage => ({ role: "assistant", content });
 const everything: SelectOptions = { select: null, maxPerItem: null, allowNegative: false, margin: null };
-const tools = [{ type: "function", function: { name: "f", description: "", parameters: {} } }];
+const tools: ToolSchema[] = [{ type: "function", function: { name: "f", description: "", parameters: {} } }];
 
 const groupLine = (scores: number[], extra: object = {}) => ({
   tokens: scores.map((_, row) => [1, row]),
@@ -46,6 +46,8 @@ describe("filter", () => {
     expect(holds("not solved and (best > .4 or n == 9)", [0.5])).toBe(true);
     expect(holds("worst >= -1", [-1, 3])).toBe(true);
     expect(holds("avg > 0", [])).toBe(false);
+    expect(holds("avg == 0.7 and worst <= avg <= best", [0.7, 0.7, 0.7])).toBe(true);
+    expect(holds("best == 1 and worst == 0", Array(300_000).fill(0).concat([1]))).toBe(true);
   });
 
   it("says where an expression is wrong, whatever it is", () => {
@@ -171,6 +173,21 @@ describe("rows", () => {
     expect(texts[0]).toMatchObject({ prefix: "same ", pos: "0", neg: "1" });
   });
 
+  it("takes a difference for what it is in decimals, and pairs no two of the same words", () => {
+    const close = trainingGroup(groupLine([0.3, 0.2]), "f:1", 1);
+    expect(dpoRows(close, { ...everything, margin: 0.1 }, null)).toHaveLength(1);
+    expect(sftRows(trainingGroup(groupLine([0.4, 0.3]), "f:1", 1), { ...everything, margin: 0.1 }, null)).toEqual([]);
+    const same = [user("q"), assistant("same")];
+    const noisy = trainingGroup(
+      groupLine([1, 0, 0.5], { messages: [same, same, [user("q"), assistant("x")]] }),
+      "f",
+      1,
+    );
+    expect(dpoRows(noisy, everything, null)).toMatchObject([
+      { pos: same, neg: [user("q"), assistant("x")], score: 0.5 },
+    ]);
+  });
+
   it("refuses groups without conversations instead of writing nothing", () => {
     const group = trainingGroup(groupLine([1], { messages: null }), "f:1", 1);
     expect(() => sftRows(group, everything, null)).toThrow(/include_messages/);
@@ -213,6 +230,47 @@ describe("files", () => {
     expect(JSON.parse((read as { messages: string }).messages)).toEqual([user("q"), assistant("a0")]);
   });
 
+  it("selects over all groups of an item, and leaves what is written meanwhile", async () => {
+    const path = join(directory, "groups.jsonl");
+    const line = (id: string, scores: number[], texts: string[]) =>
+      `${JSON.stringify(groupLine(scores, { group_id: id, tokens: null, masks: null, messages: texts.map((text) => [user("q"), assistant(text)]) }))}\n`;
+    await writeFile(path, line("a", [1, 0], ["quite long", "x"]) + line("b", [1, 2], ["short", "the very best"]));
+    const taken = async (select: SelectOptions["select"]) => {
+      const rows = [];
+      for await (const { group } of judgedGroups(path)) rows.push(...sftRows(group, { ...everything, select }, null));
+      return rows.map((row) => ("messages" in row ? row.messages.at(-1)!.content : null));
+    };
+    expect(await taken("best")).toEqual(["the very best"]);
+    expect(await taken("shortest")).toEqual(["short"]);
+    expect(await taken("correct")).toEqual(["quite long", "the very best", "short"]);
+    const seen = [];
+    for await (const { group } of judgedGroups(path)) {
+      seen.push(group.groupId);
+      await appendFile(path, line(`later ${seen.length}`, [1, 0], ["a", "b"]));
+    }
+    expect(seen).toEqual(["a", "b"]);
+  });
+
+  it("writes parquet in blocks, whole scores as floats, and columns that do not depend on the first row", async () => {
+    const [row] = sftRows(trainingGroup(groupLine([1], { tools: null }), "f:1", 1), everything, null);
+    const path = join(directory, "rows.parquet");
+    const writer = await openRows({ path, format: "parquet", kind: "sft", append: false });
+    const long = { ...row!, messages: [user("x".repeat(3_000_000))] };
+    for (let count = 0; count < 15; count++) await writer.write({ ...long, score: count, ...(count > 5 && { tools }) });
+    await writer.close();
+    const file = await asyncBufferFromFile(path);
+    expect((await parquetMetadataAsync(file)).row_groups).toHaveLength(2);
+    const rows = await parquetReadObjects({ file });
+    expect(rows.map(({ score }) => score)).toEqual(Array.from({ length: 15 }, (_, index) => index));
+    expect(rows.map((read) => read.tools)).toEqual(
+      Array.from({ length: 15 }, (_, at) => (at > 5 ? JSON.stringify(tools) : null)),
+    );
+    const lines = await openRows({ path: join(directory, "rows.jsonl"), format: "jsonl", kind: "sft", append: false });
+    await lines.write(row!);
+    await lines.close();
+    expect(await readFile(join(directory, "rows.jsonl"), "utf8")).toContain('"score":1.0,');
+  });
+
   it("reads run directories and names the line that is wrong", async () => {
     await writeFile(join(directory, "groups.jsonl"), `${JSON.stringify(groupLine([1]))}\n{"scores": "x"}\n`);
     const file = await groupsFile(directory);
@@ -237,8 +295,18 @@ describe("files", () => {
       [{ messages: ["q", "r"] }, /`messages\[0\]` must be a list/],
       [{ messages: [[user("q")], [{ role: "robot", content: "" }]] }, /`messages\[1\]\[0\]`/],
       [{ messages: [[user("q")], [{ role: "user", content: 7 }]] }, /`messages\[1\]\[0\]\.content`/],
-      [{ tokens: [[1], [1.5]] }, /`tokens\[1\]`/],
-      [{ masks: [[1], "x"] }, /`masks\[1\]`/],
+      [
+        {
+          tokens: [
+            [1, 2],
+            [1, 1.5],
+          ],
+        },
+        /`tokens\[1\]`/,
+      ],
+      [{ masks: [[1, 2], "x"] }, /`masks\[1\]`/],
+      [{ masks: [[1], [2]] }, /`masks\[0\]` has 1 entries for 2 tokens/],
+      [{ outcome: { kind: "scored", reward: "1" }, messages: [] }, /`outcome.reward`/],
       [{ rollout_ids: ["r"] }, /`rollout_ids` has 1/],
       [{ tools: "bash" }, /`tools`/],
     ];
