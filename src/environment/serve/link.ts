@@ -120,10 +120,10 @@ export class ApiLink {
           this.#await(null);
           return { env, batchSize: info.batch_size, maxTokenLength: info.max_token_len };
         }
-        this.#await(`waiting for a trainer to start at ${this.#client.url}`);
+        this.#await(`waiting for a trainer to start at ${this.#options.url}`);
       } catch (thrown) {
         const error = toLachesisError(thrown);
-        if (!error.retryable && error.code !== "not_found") throw error;
+        if (!error.retryable) throw error;
         this.#await(`waiting for the trajectory API: ${error.message}`);
       }
       await this.#pause(RETRY_MS);

@@ -112,7 +112,7 @@ export class Serving {
     const { eval_handling, eval_limit_ratio } = this.#run.config;
     if (eval_handling === "STOP_TRAIN") return 0;
     return eval_handling === "LIMIT_TRAIN"
-      ? Math.min(workers, Math.floor(this.#plan.maxWorkers * eval_limit_ratio))
+      ? Math.min(workers, limited(this.#plan.maxWorkers, eval_limit_ratio))
       : workers;
   }
 
@@ -156,6 +156,11 @@ export class Serving {
     await env.logMetrics(row);
     await hub.log(this.#step, row, serverMetrics());
   }
+}
+
+/** A limit that is not 0 lets something through: with a single worker, too, it is not a stop. */
+function limited(workers: number, ratio: number): number {
+  return ratio > 0 ? Math.max(1, Math.floor(workers * ratio)) : 0;
 }
 
 function planOf(run: OpenRun, { env, batchSize: trainers }: Registered): PlanSettings {

@@ -30,6 +30,9 @@ export interface ApiAnswer {
   body: Buffer;
 }
 
+/** Too slow, too early, too many: the same request may do later. */
+const TRANSIENT: ReadonlySet<number> = new Set([408, 425, 429]);
+
 export class ApiHttp {
   readonly url: string;
   readonly #token: string | null;
@@ -44,7 +47,7 @@ export class ApiHttp {
     if (this.#token) redact(this.#token);
   }
 
-  /** Answers of any status below 500 but 429; the others throw `api_unavailable`. */
+  /** Answers of any status below 500 but 408, 425 and 429; the others throw `api_unavailable`. */
   async exchange(asked: ApiRequest): Promise<ApiAnswer> {
     const late = AbortSignal.timeout(this.#timeoutMs + (asked.waitMs ?? 0));
     const signal = asked.signal ? AbortSignal.any([asked.signal, late]) : late;
@@ -69,7 +72,7 @@ export class ApiHttp {
         cause: error,
       });
     }
-    if (answer.status >= 500 || answer.status === 429) {
+    if (answer.status >= 500 || TRANSIENT.has(answer.status)) {
       const seconds = Number(answer.headers["retry-after"]);
       const details = { status: answer.status, ...(Number.isFinite(seconds) && { retryAfterMs: seconds * 1000 }) };
       const text = answer.body.toString("utf8", 0, 300);

@@ -48,21 +48,26 @@ export class EnvClient {
   /** The batch size and sequence length that the trainer wants; −1 before it registered. */
   async info(signal?: AbortSignal): Promise<{ batch_size: number; max_token_len: number }> {
     if (this.#runPath === null) return this.#http.json({ method: "GET", path: "/info", ...given(signal) });
-    const run = await this.#http.json<{ registration: { batch_size: number; max_token_len: number } }>({
-      method: "GET",
-      path: this.#runPath,
-      ...given(signal),
-    });
+    const asked = { method: "GET" as const, path: this.#runPath, ...given(signal) };
+    const run = await unlessForgotten(
+      asked.path,
+      this.#http.json<{ registration: { batch_size: number; max_token_len: number } }>(asked),
+    );
     return run.registration;
   }
 
-  /** null while the trainer has not started. With an earlier registration the env keeps its id, where the server knows it. */
+  /** null while the trainer has not started, or has not created the run that the address names. With an earlier registration the env keeps its id, where the server knows it. */
   async register(env: EnvRegistration, signal?: AbortSignal): Promise<EnvRegistered | null> {
     const token = this.#envToken;
     const path = this.#runPath === null ? "/register-env" : `${this.#runPath}/envs`;
     const body = JSON.stringify(token === null ? env : { ...env, token });
-    const answer = await this.#http.json<{ status: string }>({ method: "POST", path, body, ...given(signal) });
-    if (answer.status !== "success") return null;
+    const answer = await this.#http
+      .json<{ status: string }>({ method: "POST", path, body, ...given(signal) })
+      .catch((error) => {
+        if (this.#runPath !== null && isMissing(error)) return null;
+        throw error;
+      });
+    if (answer?.status !== "success") return null;
     const registered: EnvRegistered & { token?: string } = answer as EnvRegistered;
     this.#envToken = registered.token ?? this.#envToken;
     this.#env = registered;
@@ -110,10 +115,14 @@ export class EnvClient {
     return writeGroup(this.#env ? { ...group, env_id: this.#env.env_id } : group);
   }
 
-  /** Sends a group that `bodyOf` gave. Sending it twice under one key stores it once on our server. */
+  /**
+   * Sends a group that `bodyOf` gave. Sending it twice under one key stores it once on our server. Throws `api_unavailable`
+   * also where the server has forgotten the run: its trainer may create it again.
+   */
   async submit(body: string, key: string, signal?: AbortSignal): Promise<void> {
     const path = this.#runPath === null ? "/scored_data" : `${this.#runPath}/groups`;
-    await this.#http.json({ method: "POST", path, body, headers: { "idempotency-key": key }, ...given(signal) });
+    const headers = { "idempotency-key": key };
+    await unlessForgotten(path, this.#http.json({ method: "POST", path, body, headers, ...given(signal) }));
   }
 
   async disconnect(): Promise<void> {
@@ -157,6 +166,20 @@ export class EnvClient {
       return null;
     }
   }
+}
+
+/** A server that was started again without its store may get the run back from its trainer. */
+async function unlessForgotten<T>(path: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    throw new LachesisError("api_unavailable", `The trajectory API does not know ${path}.`, { cause: error });
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof LachesisError && error.details.status === 404;
 }
 
 function given(signal: AbortSignal | undefined): { signal?: AbortSignal } {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +66,44 @@ describe("Outbox", () => {
     await writeFile(join(directory, "pending", "000000001.json.tmp"), '{"key":"b"');
     const next = await Outbox.open({ directory, send: async () => {} });
     expect([next.pending, next.knows("a"), next.knows("b")]).toEqual([1, true, false]);
+  });
+
+  it("sends nothing twice where the note of what was sent fails, and forgets no key beside a torn one", async () => {
+    const sent: string[] = [];
+    const troubles: (string | null)[] = [];
+    const notes = join(directory, "sent.jsonl");
+    const send = async (_: unknown, key: string) => void sent.push(key);
+    const outbox = await Outbox.open({ directory, send, onTrouble: (error) => troubles.push(error?.message ?? null) });
+    await mkdir(notes);
+    await outbox.add("a", group(1));
+    outbox.start();
+    while (troubles.filter(Boolean).length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    await rmdir(notes);
+    expect(await outbox.flush(20_000)).toBe(0);
+    await outbox.close();
+    expect(sent).toEqual(["a"]);
+
+    await appendFile(notes, '"torn again');
+    const next = await Outbox.open({ directory, send });
+    next.start();
+    await next.add("b", group(1));
+    expect(await next.flush(20_000)).toBe(0);
+    await next.close();
+    const last = await Outbox.open({ directory, send });
+    expect([last.knows("a"), last.knows("b"), last.pending]).toEqual([true, true, 0]);
+  });
+
+  it("keeps the body of a refused group when it died in between, and gets past a damaged file", async () => {
+    const outbox = await Outbox.open({ directory, send: async () => {} });
+    for (const key of ["a", "b", "c"]) await outbox.add(key, group(1));
+    await writeFile(join(directory, "rejected", "0.reason.json"), '{"key":"a","error":{}}');
+    await writeFile(join(directory, "pending", "000000001.json"), "\0\0\0");
+    const next = await Outbox.open({ directory, send: async () => {} });
+    expect(["a", "b", "c"].map((key) => next.knows(key))).toEqual([true, false, true]);
+    expect(JSON.parse(await readFile(join(directory, "rejected", "0.json"), "utf8")).group).toEqual(group(1));
+    expect(await readdir(join(directory, "rejected"))).toContain("1.damaged.json");
+    await next.add("b", group(2));
+    expect(next.pending).toBe(2);
   });
 
   it("delivers each group once, whatever is cut and however often the sender is killed", async () => {

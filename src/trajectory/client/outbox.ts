@@ -3,11 +3,12 @@
  * A group is in the outbox as soon as `add` settles. It is sent under its key, which a server of ours stores once;
  * servers of protocol v1 only may store a group twice if the process died between their answer and our note of it.
  *
- * Layout: `pending/<number>.json` {key, group}, `rejected/…` beside the server's reason, `sent.jsonl` with the keys.
+ * Layout: `pending/<number>.json` {key, group}, `rejected/…` beside the server's reason, `sent.jsonl` with the keys. One
+ * process at a time may use a directory: a run's lock sees to it.
  */
 import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { type Clock, isErrno, LachesisError, systemClock, toLachesisError } from "../../core/index.ts";
+import { type Clock, isErrno, isObject, LachesisError, systemClock, toLachesisError } from "../../core/index.ts";
 
 export interface OutboxOptions {
   directory: string;
@@ -31,6 +32,10 @@ export class Outbox {
   /** Numbers of pending files by key, in order. */
   readonly #pending = new Map<string, number>();
   readonly #sent = new Set<string>();
+  /** Sent by this process; the note of it may not be on disk yet. */
+  readonly #delivered = new Set<string>();
+  /** The file of notes may end within a line. */
+  #torn = false;
   #next = 0;
   #wake: () => void = () => {};
   #idle: (() => void)[] = [];
@@ -134,7 +139,9 @@ export class Outbox {
       return toLachesisError(error);
     }
     try {
-      await this.#options.send(JSON.parse(text).group, key, this.#stop.signal);
+      // On a full disk the note may fail though the group was sent: sending it again would not help.
+      if (!this.#delivered.has(key)) await this.#options.send(JSON.parse(text).group, key, this.#stop.signal);
+      this.#delivered.add(key);
     } catch (thrown) {
       const error = toLachesisError(thrown);
       if (error.retryable || error.code === "auth" || error.code === "cancelled") return error;
@@ -150,6 +157,7 @@ export class Outbox {
     await this.#note(key);
     await unlink(this.#path(number));
     this.#forget(key);
+    this.#delivered.delete(key);
     this.#options.onSent?.(key);
     return null;
   }
@@ -165,12 +173,15 @@ export class Outbox {
 
   async #note(key: string): Promise<void> {
     const file = await open(join(this.#options.directory, "sent.jsonl"), "a");
+    const line = `${this.#torn ? "\n" : ""}${JSON.stringify(key)}\n`;
+    this.#torn = true;
     try {
-      await file.write(`${JSON.stringify(key)}\n`);
+      await file.appendFile(line);
       await file.datasync();
     } finally {
       await file.close();
     }
+    this.#torn = false;
   }
 
   /** The file is whole or not there. */
@@ -180,6 +191,9 @@ export class Outbox {
     try {
       await file.writeFile(text);
       await file.datasync();
+    } catch (error) {
+      await unlink(temporary);
+      throw error;
     } finally {
       await file.close();
     }
@@ -188,11 +202,17 @@ export class Outbox {
 
   async #load(): Promise<void> {
     const { directory } = this.#options;
-    for (const key of await linesOf(join(directory, "sent.jsonl"))) this.#sent.add(key);
+    const notes = await notesOf(join(directory, "sent.jsonl"));
+    this.#torn = notes.isTorn;
+    for (const key of notes.keys) this.#sent.add(key);
     for (const name of await readdir(join(directory, "rejected"))) {
+      const number = Number.parseInt(name, 10);
+      this.#next = Math.max(this.#next, number + 1);
       if (!name.endsWith(".reason.json")) continue;
-      this.#sent.add(JSON.parse(await readFile(join(directory, "rejected", name), "utf8")).key);
-      this.#next = Math.max(this.#next, Number.parseInt(name, 10) + 1);
+      const key = await keyIn(join(directory, "rejected", name));
+      if (key !== null) this.#sent.add(key);
+      // The process died before the group was set aside, too.
+      await rename(this.#path(number), join(directory, "rejected", `${number}.json`)).catch(unlessMissing);
     }
     for (const name of (await readdir(join(directory, "pending"))).sort()) {
       const path = join(directory, "pending", name);
@@ -200,25 +220,43 @@ export class Outbox {
       this.#next = Math.max(this.#next, number + 1);
       if (name.endsWith(".tmp")) await unlink(path);
       else {
-        const { key } = JSON.parse(await readFile(path, "utf8"));
+        const key = await keyIn(path);
+        // Damaged by something else than us: kept for people to look at, and not in the way of the others.
+        if (key === null) await rename(path, join(directory, "rejected", `${number}.damaged.json`));
         // Sent, but the process died before the file was removed.
-        if (this.#sent.has(key)) await unlink(path);
+        else if (this.#sent.has(key)) await unlink(path);
         else this.#pending.set(key, number);
       }
     }
   }
 }
 
-/** The whole lines of a file of JSON strings; a torn last line is left out. */
-async function linesOf(path: string): Promise<string[]> {
+/** The key in a file of ours; null where the file is damaged. */
+async function keyIn(path: string): Promise<string | null> {
+  const text = await readFile(path, "utf8");
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) && typeof value.key === "string" ? value.key : null;
+  } catch {
+    // Not JSON: it is not as we wrote it.
+    return null;
+  }
+}
+
+function unlessMissing(error: unknown): void {
+  if (!isErrno(error) || error.code !== "ENOENT") throw error;
+}
+
+/** The whole lines of a file of JSON strings; a torn one is left out. */
+async function notesOf(path: string): Promise<{ keys: string[]; isTorn: boolean }> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    if (isErrno(error) && error.code === "ENOENT") return [];
+    if (isErrno(error) && error.code === "ENOENT") return { keys: [], isTorn: false };
     throw error;
   }
-  return text.split("\n").flatMap((line) => {
+  const keys = text.split("\n").flatMap((line) => {
     try {
       const key: unknown = JSON.parse(line);
       return typeof key === "string" ? [key] : [];
@@ -227,4 +265,5 @@ async function linesOf(path: string): Promise<string[]> {
       return [];
     }
   });
+  return { keys, isTorn: text !== "" && !text.endsWith("\n") };
 }
