@@ -42,7 +42,7 @@ export function sftRows(group: TrainingGroup, options: SelectOptions, decode: De
   return options.maxPerItem === null ? rows : rows.slice(0, options.maxPerItem);
 }
 
-/** Each of the best with a worse one: at least `margin` lower, lowest first, none used twice, and not of the same words. */
+/** Each of the best with a worse one: at least `margin` lower, lowest first, none used twice. */
 export function dpoRows(group: TrainingGroup, options: SelectOptions, decode: Decode | null): DpoRow[] {
   const better = selected(group, { ...options, margin: null });
   const worse = [...group.rollouts].sort((a, b) => a.reward - b.reward);
@@ -51,7 +51,7 @@ export function dpoRows(group: TrainingGroup, options: SelectOptions, decode: De
   const used = new Set<ScoredRollout>();
   for (const pos of better) {
     if (used.has(pos)) continue;
-    const neg = worse.find((other) => !used.has(other) && isApart(pos, other, options.margin) && !isSame(pos, other));
+    const neg = worse.find((other) => !used.has(other) && isApart(pos, other, options.margin));
     if (!neg) continue;
     used.add(neg);
     used.add(pos);
@@ -78,15 +78,6 @@ function withMessages({ groupId }: TrainingGroup, { conversations }: ScoredRollo
     "data_invalid",
     `Group ${groupId} holds no messages. Make groups with env.include_messages: true, or give --tokenizer to write texts of the tokens.`,
   );
-}
-
-/** Two of the same words, which a noisy reward can give, say nothing about what is better. The end of a rollout counts. */
-function isSame(a: ScoredRollout, b: ScoredRollout): boolean {
-  const end = ({ conversations }: ScoredRollout) => {
-    const { messages = [], sequences = [] } = conversations.at(-1) ?? {};
-    return JSON.stringify(messages.length > 0 ? messages : (sequences.at(-1)?.tokens ?? null));
-  };
-  return end(a) === end(b) && end(a) !== "null";
 }
 
 /**
