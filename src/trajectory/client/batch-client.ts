@@ -29,7 +29,7 @@ export interface BatchClientOptions extends ApiHttpOptions {
 }
 
 export interface TakenBatch {
-  /** Names this lease of it; null on v1 servers. */
+  /** Names this lease of it, and no other one of any store; null on v1 servers. */
   lease: string | null;
   /** The same for the same batch, however often it is taken. */
   name: string;
@@ -70,6 +70,8 @@ class BatchClient {
   readonly #http: ApiHttp;
   /** Path of the run on a server of ours; null: the server knows protocol v1 only. */
   #runPath: string | null;
+  /** Our number in the run's list of trainers, by which the store is known. */
+  #trainer: string | null = null;
   #away = false;
 
   constructor(options: BatchClientOptions, signal: AbortSignal) {
@@ -86,6 +88,8 @@ class BatchClient {
     const asked: ApiRequest = { method: "POST", path: this.#runPath ?? "/register", body };
     const answer = await this.#call(asked, until);
     if (answer.status >= 400) throw rejected(asked, answer);
+    if (this.#runPath !== null)
+      this.#trainer = (JSON.parse(answer.body.toString("utf8")) as { trainer: string }).trainer;
   }
 
   /** null: none came in time. */
@@ -112,7 +116,8 @@ class BatchClient {
     const { batch_id, groups } = JSON.parse(answer.body.toString("utf8")) as LeasedBatch;
     // The part after the point counts the leases of one batch. Another store may use the numbers again.
     const name = `${batch_id.split(".")[0]}-${fingerprint(groups)}`;
-    return { name, lease: batch_id, groups, ack: () => this.ack(batch_id) };
+    const lease = `${batch_id} ${this.#trainer}`;
+    return { name, lease, groups, ack: () => this.ack(lease) };
   }
 
   async #handedOut(): Promise<TakenBatch | null> {
@@ -132,9 +137,11 @@ class BatchClient {
   /** A caller who was told to stop says what it has done, if that is quick. */
   async ack(lease: string): Promise<boolean> {
     if (this.#runPath === null) return true;
-    const path = `${this.#runPath}/batches/${encodeURIComponent(lease)}/ack`;
+    const [id = "", trainer = ""] = lease.split(" ");
+    const path = `${this.#runPath}/batches/${encodeURIComponent(id)}/ack`;
     const signal = this.#signal.aborted ? AbortSignal.timeout(LAST_WORD_MS) : this.#signal;
     try {
+      if (!(await this.#knows(trainer, signal))) return false;
       const answer = await this.#call({ method: "POST", path, body: "{}", signal });
       if (answer.status === 409 || answer.status === 404) return false;
       if (answer.status >= 400) throw rejected({ method: "POST", path }, answer);
@@ -143,6 +150,19 @@ class BatchClient {
       if (!signal.aborted) throw error;
       return signal === this.#signal ? this.ack(lease) : false;
     }
+  }
+
+  /**
+   * Whether the run is still the one where we registered under this number. A store that lost everything begins to count
+   * its batches anew: by our batch's name it may know a batch that another trainer has in hand.
+   */
+  async #knows(trainer: string, signal: AbortSignal): Promise<boolean> {
+    const asked: ApiRequest = { method: "GET", path: this.#runPath!, signal };
+    const answer = await this.#call(asked);
+    if (answer.status === 404) return false;
+    if (answer.status >= 400) throw rejected(asked, answer);
+    const { trainers } = JSON.parse(answer.body.toString("utf8")) as { trainers: string[] };
+    return trainers.includes(trainer);
   }
 
   /** Only our server answers /healthz with its default run. */
