@@ -1,6 +1,6 @@
 /**
- * The Python package of the archived project against our API: an environment on its BaseEnv and its example trainer's own
- * data loader, neither of them changed. Needs a Python with the package; see README.md beside this file.
+ * Python against our API: an environment on the archived package's BaseEnv and its example trainer's own data loader,
+ * neither of them changed, and TRL's GRPO trainer. Needs a Python with the packages; see README.md beside this file.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -9,7 +9,18 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
 import { temporaryDirectory } from "../support/run-environment.ts";
-import { call, endAll, ended, jsonLines, MODEL, startApi, startModel, startPython, until } from "../support/serving.ts";
+import {
+  call,
+  endAll,
+  ended,
+  jsonLines,
+  MODEL,
+  startApi,
+  startCommand,
+  startModel,
+  startPython,
+  until,
+} from "../support/serving.ts";
 
 const PYTHON = process.env.LACHESIS_PYTHON ?? "python3";
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -127,6 +138,50 @@ test.skipIf(missing !== null)("the public tests of the archived server pass agai
   expect(run.output()).toMatch(/36 passed/);
 });
 
+test.skipIf(missing !== null || whatIsMissing("trl") !== null)(
+  "TRL's GRPO trainer takes leased batches, finds the log-probabilities its own, and swaps the weights",
+  async () => {
+    const folder = temporaryDirectory();
+    const weights = join(folder, "weights");
+    const [api, model] = await Promise.all([startApi(`sqlite:${join(folder, "api.db")}`), startModel()]);
+    const settings = {
+      "--run-dir": join(folder, "env"),
+      "--env.rollout_server_url": api.url,
+      "--env.total_steps": -1,
+      "--env.group_size": 4,
+      "--env.steps_per_eval": 0,
+      "--env.ensure_scores_are_not_same": false,
+      "--env.max_agent_turns": 2,
+      "--openai.server_type": "vllm",
+      "--openai.base_url": `${model.url}/v1`,
+      "--openai.model_name": "tiny",
+      "--openai.tokenizer_name": `${MODEL}/half-trained`,
+    };
+    const environment = startCommand([
+      "serve",
+      "terminal-test",
+      ...Object.entries(settings).flatMap(([name, value]) => [name, String(value)]),
+    ]);
+    const trainer = startPython(PYTHON, [
+      path("trl_trainer.py"),
+      ...[api.url, model.url, `${MODEL}/half-trained`, weights, "4", "4", "3"],
+    ]);
+    expect(await trainer.exit, `${trainer.output()}\n----\n${environment.output()}`).toBe(0);
+    const steps = trainer
+      .output()
+      .split("\n")
+      .filter((line) => line.startsWith('{"step"'))
+      .map((line) => JSON.parse(line) as { step: number; mean_reward: number; widest: number });
+    expect(steps.map(({ step }) => step)).toEqual([1, 2, 3]);
+    // The first batch was sampled with the trainer's own weights.
+    expect(steps[0]!.widest).toBeLessThan(0.002);
+    const run = await call<{ step: number; counts: Record<string, number> }>(`${api.url}/v2/runs/default`);
+    expect([run.step, run.counts.delivered_sequences]).toEqual([3, 48]);
+    expect(existsSync(join(weights, "step-3", "model.safetensors"))).toBe(true);
+    await ended(environment.child, "SIGTERM");
+  },
+);
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer().once("error", () => resolve(false));
@@ -135,10 +190,10 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /** null: all is there. Looks for the packages without loading them, which takes seconds. */
-function whatIsMissing(): string | null {
-  const code =
-    'import importlib.util as u; print(*[n for n in ("atroposlib", "example_trainer", "torch", "pytest") if not u.find_spec(n)])';
-  const { status, stdout } = spawnSync(PYTHON, ["-c", code], { encoding: "utf8" });
+function whatIsMissing(...packages: string[]): string | null {
+  const wanted = packages.length > 0 ? packages : ["atroposlib", "example_trainer", "torch", "pytest"];
+  const code = "import importlib.util as u, sys; print(*[name for name in sys.argv[1:] if not u.find_spec(name)])";
+  const { status, stdout } = spawnSync(PYTHON, ["-c", code, ...wanted], { encoding: "utf8" });
   if (status !== 0) return `${PYTHON} does not run`;
   const names = stdout.trim();
   return names === "" ? null : `${PYTHON} has no ${names.split(" ").join(", ")}`;
