@@ -30,6 +30,8 @@ interface Mark {
   last: CollectedBatch | null;
   /** Bytes of the final file before; null: there was none. */
   before: number | null;
+  /** Bytes of the final file once it is written and only its name is missing; null until then. */
+  after: number | null;
 }
 
 export class Collection {
@@ -51,7 +53,12 @@ export class Collection {
     const paths = pathsOf(file);
     const before = existsSync(file.path) ? (await stat(file.path)).size : null;
     const of = `${file.kind} ${file.format}`;
-    const earlier = existsSync(paths.rows) ? await readMark(paths.mark) : null;
+    let earlier = existsSync(paths.rows) ? await readMark(paths.mark) : null;
+    if (earlier && before !== null && before === earlier.after) {
+      // The process died when the final file had its name already.
+      await removeFiles(paths);
+      earlier = null;
+    }
     if (!earlier) refuseToReplace(file);
     else if (earlier.of !== of || earlier.before !== before) {
       const why = earlier.of === of ? `${file.path} has changed since` : `they are ${earlier.of}`;
@@ -60,7 +67,7 @@ export class Collection {
         `Rows wait in ${paths.rows}, but ${why}. Move that file away, or name another --out.`,
       );
     }
-    const mark = earlier ?? { of, bytes: 0, rows: 0, batches: 0, last: null, before };
+    const mark = earlier ?? { of, bytes: 0, rows: 0, batches: 0, last: null, before, after: null };
     const handle = await open(paths.rows, "a+");
     // Rows of a batch that was not whole when the process died: it is delivered again.
     await handle.truncate(mark.bytes);
@@ -96,6 +103,7 @@ export class Collection {
       rows: had + rows.length,
       batches: batches + 1,
       last: { name: batch.name, lease: batch.lease },
+      after: null,
     });
     for (const row of rows) this.#count(row);
   }
@@ -105,15 +113,13 @@ export class Collection {
     const writer = await openRows(this.#file);
     try {
       for await (const row of this.#rows()) await writer.write(row);
-      await writer.close();
+      await writer.close((bytes) => this.#write({ ...this.#mark, after: bytes }));
     } catch (error) {
       await writer.discard();
       throw error;
     }
     await this.close();
-    const paths = pathsOf(this.#file);
-    await rm(paths.rows);
-    await rm(paths.mark);
+    await removeFiles(pathsOf(this.#file));
   }
 
   /** Leaves everything as it is, for another time. Closing twice is no fault. */
@@ -147,6 +153,11 @@ export class Collection {
 
 function pathsOf({ path }: RowFile): { rows: string; mark: string } {
   return { rows: `${path}.collected.jsonl`, mark: `${path}.collected.json` };
+}
+
+async function removeFiles({ rows, mark }: { rows: string; mark: string }): Promise<void> {
+  await rm(rows);
+  await rm(mark, { force: true });
 }
 
 /** null: there is none, so no batch was acknowledged. */

@@ -5,7 +5,7 @@
 
 import { once } from "node:events";
 import { createWriteStream, existsSync } from "node:fs";
-import { copyFile, open, rename, rm } from "node:fs/promises";
+import { copyFile, open, rename, rm, stat } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { LachesisError } from "../../core/index.ts";
 import { parquetRows } from "./parquet-rows.ts";
@@ -17,8 +17,8 @@ export type RowFormat = (typeof ROW_FORMATS)[number];
 
 export interface RowWriter {
   write(row: TrainingRow): Promise<void>;
-  /** Nothing is missing: gives the file its name. */
-  close(): Promise<void>;
+  /** Nothing is missing: gives the file its name. `ready` is called before, with the bytes that it has. */
+  close(ready?: (bytes: number) => Promise<void>): Promise<void>;
   /** Leaves no file behind. */
   discard(): Promise<void>;
 }
@@ -69,8 +69,9 @@ export async function openRows({ path, format, kind, append }: RowFile): Promise
 function namedAtEnd(rows: RowWriter, temporary: string, path: string): RowWriter {
   return {
     write: (row) => rows.write(row),
-    async close() {
+    async close(ready) {
       await rows.close();
+      await ready?.((await stat(temporary)).size);
       await intoPlace(temporary, path);
     },
     async discard() {

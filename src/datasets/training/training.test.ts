@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ChatMessage, ToolSchema } from "../../core/index.ts";
+import { Collection } from "./collection.ts";
 import { parseFilter } from "./filter.ts";
 import { openRows } from "./row-writer.ts";
 import { dpoRows, sftRows } from "./rows.ts";
@@ -269,6 +270,43 @@ describe("files", () => {
     expect((await groups.next()).value).toMatchObject({ groupId: "g" });
     await expect(groups.next()).rejects.toThrow(/groups\.jsonl:2: `scores` must be a list of numbers/);
     await expect(groupsFile(join(directory, "none"))).rejects.toThrow(/does not exist/);
+  });
+
+  it("knows a collection that was finished but for its own files", async () => {
+    const path = join(directory, "rows.jsonl");
+    await writeFile(path, "{}\n");
+    const file = { path, format: "jsonl", kind: "sft", append: true } as const;
+    const [row] = sftRows(trainingGroup(groupLine([1]), "f:1", 1), everything, null);
+    const kept = [`${path}.collected.jsonl`, `${path}.collected.json`] as const;
+    const collection = await Collection.open(file);
+    await collection.add({ name: "a", lease: null }, [row!]);
+    // What a process leaves that is killed at the very end, and one that is killed before the file has its name.
+    const rows = await readFile(kept[0]);
+    await collection.finish();
+    const whole = await readFile(path);
+    const mark = {
+      of: "sft jsonl",
+      bytes: rows.length,
+      rows: 1,
+      batches: 1,
+      last: null,
+      before: 3,
+      after: whole.length,
+    };
+    const left = async () => {
+      await writeFile(kept[0], rows);
+      await writeFile(kept[1], JSON.stringify(mark));
+    };
+    await left();
+    const next = await Collection.open(file);
+    expect([next.rows, next.batches]).toEqual([0, 0]);
+    await next.close();
+    await left();
+    await writeFile(path, "{}\n");
+    const again = await Collection.open(file);
+    expect(again.rows).toBe(1);
+    await again.finish();
+    expect(await readFile(path)).toEqual(whole);
   });
 
   it("keeps line separators that are no line ends, and names each field that is wrong", async () => {
