@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { Client } from "pg";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { LachesisError } from "../../core/index.ts";
 import type { RunRegistration } from "../contract.ts";
@@ -311,6 +312,52 @@ describe.skipIf(!postgres)("store postgres", () => {
     await one.update("r", (state) => state.clear(1));
     expect(await two.read("r", runStatus)).toEqual({ current_step: 0, queue_size: 0 });
     expect((await two.read("r", describeRun)).registration).toBeNull();
+  });
+
+  it("goes on when the database broke off everything, with all that it had taken", async () => {
+    const address = freshAddress("postgres");
+    const store = await open(address);
+    await register(store);
+    let taken = 0;
+    let refused = 0;
+    const works = async () => {
+      for (let round = 0; round < 200 && refused < 20; round++) {
+        await add(store, ["x".repeat(5_000)]).then(
+          () => taken++,
+          (error: LachesisError) => {
+            expect(error.code).toBe("api_unavailable");
+            refused++;
+          },
+        );
+      }
+    };
+    await Promise.all([works(), works(), postgres!.restart()]);
+    let heard = () => {};
+    const hears = new Promise<void>((resolve) => {
+      heard = resolve;
+    });
+    store.watch("r", heard);
+    const other = await open(address);
+    expect((await other.read("r", (state) => state.groups.size)) >= taken).toBe(true);
+    await add(other, ["y"]);
+    await hears;
+    const ids = await store.read("r", (state) => [...state.groups.keys()]);
+    expect(await store.payloads("r", ids)).toHaveLength(ids.length);
+  }, 30_000);
+
+  it("lets servers that start together make the tables once, and one that may not make tables use them", async () => {
+    const address = freshAddress("postgres");
+    const [store] = await Promise.all(Array.from({ length: 4 }, () => open(address)));
+    await register(store!);
+    const admin = new Client({ connectionString: address });
+    await admin.connect();
+    await admin.query("CREATE ROLE worker LOGIN");
+    await admin.query("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO worker");
+    await admin.query("ALTER ROLE worker SET default_transaction_isolation = 'serializable'");
+    await admin.end();
+    const workers = await Promise.all([1, 2].map(() => open(address.replace("test@", "worker@"))));
+    await Promise.all(Array.from({ length: 20 }, (_, index) => add(workers[index % 2]!, ["a"])));
+    expect(await store!.read("r", runStatus)).toEqual({ current_step: 0, queue_size: 20 });
   });
 
   it("says what is wrong where there is no database", async () => {

@@ -25,6 +25,7 @@ export class PostgresListener {
     client.on("end", () => this.#again(client));
     this.#client = client;
     await client.connect();
+    if (this.#closed) return client.end();
     await client.query(`LISTEN ${CHANNEL}`);
     // What changed while nobody listened is not told again.
     this.listeners.callAll();

@@ -3,7 +3,6 @@
  * over what others changed, do the work, write its rows under a new version, tell everybody, commit.
  */
 import type { Pool, PoolClient } from "pg";
-import { errorMessage, logger } from "../../core/index.ts";
 import type { Row } from "../state/records.ts";
 import { RunState } from "../state/run-state.ts";
 import { inLoadingOrder } from "./loading-order.ts";
@@ -35,6 +34,13 @@ class HalfDone extends Error {
 
 /** Notes of deleted rows are swept when so many versions have passed; a replica that slept longer reads everything. */
 const SWEEP_EVERY = 2_000;
+
+/** Whatever the database's own defaults are. A server that halts with the lock loses it: the others need not wait for it. */
+const BEGIN = {
+  writing: "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
+  reading: "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+  bound: "SET LOCAL idle_in_transaction_session_timeout = '30s'",
+};
 
 export class PostgresRun {
   readonly #name: string;
@@ -94,7 +100,7 @@ export class PostgresRun {
         : together.some(({ kind }) => kind === "try")
           ? "FOR UPDATE SKIP LOCKED"
           : "";
-      await client.query(lock ? "BEGIN" : "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+      await client.query(`${lock ? BEGIN.writing : BEGIN.reading}; ${BEGIN.bound}`);
       const now = await this.#catchUp(client, lock);
       const settled = now === null ? this.#skipped(together) : this.#work(together, now);
       const rows = this.#state.takeChanges();
@@ -103,10 +109,9 @@ export class PostgresRun {
       return settled;
     } catch (error) {
       broken = error instanceof Error ? error : new Error(String(error));
-      await client.query("ROLLBACK").catch((cause) => logger.debug({ error: errorMessage(cause) }, "not rolled back"));
       throw error;
     } finally {
-      // A connection that failed may be in any state: it is not used again.
+      // A connection that failed may be in any state: it is not used again, and the database rolls back what it left.
       client.release(broken);
     }
   }

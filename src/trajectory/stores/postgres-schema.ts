@@ -35,23 +35,32 @@ const MIGRATIONS: readonly string[] = [
 /** Any number: replicas that start together must not migrate at once. */
 const LOCK = 7_226_348_001;
 
+/** A role that may not change tables can work on a database that another one has migrated. */
 export async function migrate(client: PoolClient): Promise<void> {
+  const { rows } = await client.query<{ found: boolean }>("SELECT to_regclass('lachesis_schema') IS NOT NULL AS found");
+  if (rows[0]!.found && (await versionOf(client)) === MIGRATIONS.length) return;
   await client.query("BEGIN");
   try {
     await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
     await client.query("CREATE TABLE IF NOT EXISTS lachesis_schema (version integer NOT NULL)");
-    const { rows } = await client.query<{ version: number }>("SELECT version FROM lachesis_schema");
-    const version = rows[0]?.version ?? 0;
-    if (version > MIGRATIONS.length) {
-      throw new LachesisError("config_invalid", `The database was written by a newer Lachesis (schema ${version}).`);
-    }
-    for (const migration of MIGRATIONS.slice(version)) await client.query(migration);
+    const version = await versionOf(client);
+    for (const migration of MIGRATIONS.slice(version ?? 0)) await client.query(migration);
     const statement =
-      rows.length === 0 ? "INSERT INTO lachesis_schema VALUES ($1)" : "UPDATE lachesis_schema SET version = $1";
+      version === null ? "INSERT INTO lachesis_schema VALUES ($1)" : "UPDATE lachesis_schema SET version = $1";
     await client.query(statement, [MIGRATIONS.length]);
     await client.query("COMMIT");
   } catch (error) {
     await client.query("ROLLBACK");
     throw error;
   }
+}
+
+/** null before the first migration. Throws `config_invalid` for a version that is not known here. */
+async function versionOf(client: PoolClient): Promise<number | null> {
+  const { rows } = await client.query<{ version: number }>("SELECT version FROM lachesis_schema");
+  const version = rows[0]?.version ?? null;
+  if (version !== null && version > MIGRATIONS.length) {
+    throw new LachesisError("config_invalid", `The database was written by a newer Lachesis (schema ${version}).`);
+  }
+  return version;
 }

@@ -1,5 +1,6 @@
 /** A private PostgreSQL for tests: its own data in a temporary folder, a unix socket, no TCP. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,8 @@ import { join } from "node:path";
 export interface PostgresServer {
   /** Address of an empty database of this name. */
   database(name: string): string;
+  /** Breaks off everything that is under way, as a crash would, and starts again. */
+  restart(): Promise<void>;
   stop(): void;
 }
 
@@ -19,17 +22,12 @@ export function startPostgres(): PostgresServer | null {
   if (root) execFileSync("chown", ["postgres", folder]);
   else chmodSync(folder, 0o700);
   // The server refuses to run as root.
-  const run = (program: string, ...args: string[]) =>
+  const command = (program: string, args: string[]): [string, string[]] =>
     root
-      ? execFileSync(
-          "setpriv",
-          ["--reuid=postgres", "--regid=postgres", "--init-groups", join(bin, program), ...args],
-          {
-            cwd: folder,
-            stdio: "ignore",
-          },
-        )
-      : execFileSync(join(bin, program), args, { stdio: "ignore" });
+      ? ["setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", join(bin, program), ...args]]
+      : [join(bin, program), args];
+  const run = (program: string, ...args: string[]) =>
+    execFileSync(...command(program, args), { cwd: folder, stdio: "ignore" });
   const data = join(folder, "data");
   run("initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8", "--no-sync");
   const settings = `-c listen_addresses='' -c unix_socket_directories='${folder}' -c fsync=off -c max_connections=60`;
@@ -38,6 +36,10 @@ export function startPostgres(): PostgresServer | null {
     database(name) {
       run("createdb", "-h", folder, "-U", "test", name);
       return `postgres://test@localhost/${name}?host=${encodeURIComponent(folder)}`;
+    },
+    async restart() {
+      const args = ["-D", data, "-m", "immediate", "-w", "-l", join(folder, "log"), "-o", settings, "restart"];
+      await once(spawn(...command("pg_ctl", args), { cwd: folder, stdio: "ignore" }), "exit");
     },
     stop() {
       run("pg_ctl", "-D", data, "-m", "immediate", "stop");

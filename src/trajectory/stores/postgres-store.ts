@@ -11,13 +11,23 @@ import { migrate } from "./postgres-schema.ts";
 import type { Store } from "./store.ts";
 
 const CONNECTIONS = 8;
+/** A database that has gone without a word is given up after so long. */
+const QUERY_MS = 120_000;
 
 /** Throws `missing_dependency` without the package `pg`, `api_unavailable` where the database cannot be reached. */
 export async function postgresStore(address: string): Promise<Store> {
   const { Client, Pool: PoolOf } = await loadPg();
-  const pool: Pool = new PoolOf({ connectionString: address, max: CONNECTIONS, connectionTimeoutMillis: 10_000 });
-  // A connection that breaks while nobody uses it; whoever uses one is told by the query.
+  const connection = {
+    connectionString: address,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  };
+  const pool: Pool = new PoolOf({ ...connection, max: CONNECTIONS, query_timeout: QUERY_MS });
+  // Connections break, also while nobody waits for an answer; whoever uses one is told by the query.
   pool.on("error", () => {});
+  pool.on("connect", (client) => void client.on("error", () => {}));
+  const listener = new PostgresListener(() => new Client(connection));
   try {
     const client = await pool.connect();
     try {
@@ -25,12 +35,12 @@ export async function postgresStore(address: string): Promise<Store> {
     } finally {
       client.release();
     }
+    await listener.start();
   } catch (error) {
+    await listener.close();
     await pool.end();
     throw postgresError(error);
   }
-  const listener = new PostgresListener(() => new Client({ connectionString: address }));
-  await listener.start();
   const runs = new Map<string, PostgresRun>();
 
   function perform<Result>(name: string, kind: PendingWork["kind"], work: PendingWork["work"]): Promise<Result> {

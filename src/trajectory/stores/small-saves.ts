@@ -52,8 +52,8 @@ export class SmallSaves {
   }
 
   /**
-   * True: on disk. False: another program is writing into the file, and nothing was kept; the other thread must save them.
-   * Nothing is kept when it throws.
+   * True: on disk. False: another program is writing into the file, or the disk is full; the other thread, which can wait
+   * and make room, must save them. Then, and when it throws, nothing was kept.
    */
   save(saves: SqliteSave[]): boolean {
     const begin = performance.now();
@@ -62,7 +62,8 @@ export class SmallSaves {
     try {
       this.#save(saves);
     } catch (error) {
-      if ((error as { code?: string }).code?.startsWith("SQLITE_BUSY")) return false;
+      const { code = "" } = error as { code?: string };
+      if (code.startsWith("SQLITE_BUSY") || code === "SQLITE_FULL") return false;
       throw error;
     } finally {
       const end = performance.now();

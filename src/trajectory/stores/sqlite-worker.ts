@@ -104,6 +104,17 @@ function allocateJournal(journal: string): void {
 
 const save = readonly ? null : saveInto(db);
 
+/** A full disk may have room in the journal: what has moved into the database need not stand there. */
+function saveWithRoom(saves: SqliteSave[]): void {
+  try {
+    save!(saves);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "SQLITE_FULL") throw error;
+    db.pragma("wal_checkpoint(RESTART)");
+    save!(saves);
+  }
+}
+
 function payloadOf(run: string, group: number): unknown {
   return statements.inline.get(run, String(group)) ?? statements.payload.get(run, group) ?? null;
 }
@@ -111,7 +122,7 @@ function payloadOf(run: string, group: number): unknown {
 function answer(request: SqliteRequest): unknown {
   switch (request.type) {
     case "save":
-      return save!(request.saves);
+      return saveWithRoom(request.saves);
     case "load":
       return statements.load.all(request.run);
     case "payloads":
