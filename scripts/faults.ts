@@ -1,79 +1,96 @@
 /**
  * Fault injection for the trajectory API, all at once and at random moments: servers and the environment with its outbox
- * are killed, the servers' clocks jump, the disk fills up, connections are slow and are cut, submits are repeated and
- * reordered, trainers die between lease and acknowledgement. At the end every group must have been delivered; more than
- * once only where the trainer died.
+ * are killed, servers halt, their clocks jump, the disk fills up, the database crashes, connections are slow and are cut,
+ * submits are repeated and reordered, trainers die between lease and acknowledgement. At the end every group must have
+ * been acknowledged by a trainer, as it was sent and once, and nothing may be left.
  *
  *     node scripts/faults.ts [rounds] [seed] [postgres]
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startPostgres } from "../src/trajectory/stores/postgres-server.fixture.ts";
+import { type PostgresServer, startPostgres } from "../src/trajectory/stores/postgres-server.fixture.ts";
 import { badNetwork } from "./faults/bad-network.ts";
+import { boxedGroup, isSame, markedGroup, type SentGroup } from "./faults/group-content.ts";
+import { OutboxEnvironment } from "./faults/outbox-environment.ts";
 import { startServers } from "./faults/servers.ts";
 import { smallDisk } from "./faults/small-disk.ts";
 
-const SENDER = join(import.meta.dirname, "../src/trajectory/client/outbox-sender.fixture.ts");
 /** By the environment with the outbox, and by one that sends in any order and repeats itself. */
 const BOXED = 16;
 const LOOSE = 16;
 const GROUPS = BOXED + LOOSE;
+const BATCH = 4;
 const REPLICAS = 3;
 const LEASE_MS = 4_000;
 const TRAINER_DIES = 0.1;
+const TROUBLES = 5;
+/** A small disk is full before a journal is moved; on a roomy one the journal has its place from the start. */
+const DISK_MB = [6, 300];
 /** Longer than any round takes on a machine that is busy with other things. */
-const ROUND_MS = 300_000;
+const ROUND_MS = 600_000;
 
 export interface FaultReport {
   rounds: number;
   kills: number;
   envKills: number;
+  halts: number;
   fullDisks: number;
+  /** Of the database. */
+  crashes: number;
   cuts: number;
   slow: number;
   trainerDeaths: number;
   lost: number;
-  /** Delivered again although no trainer died with them. */
+  /** Delivered again, or left to be, although a trainer acknowledged them. */
   doubled: number;
+  /** Delivered with other content than they were sent with. */
+  altered: number;
+  /** How far the server's own count of delivered groups is from the truth. */
+  miscounted: number;
   /** Leases that passed on before their time: a clock that jumped moved them. */
   early: number;
 }
 
-/** Runs so many rounds; each is one store, fed and emptied while things go wrong. `database`: addresses of empty databases. */
-export async function injectFaults(
-  rounds: number,
-  seed: number,
-  database?: (name: string) => string,
-): Promise<FaultReport> {
-  const counts = { kills: 0, envKills: 0, fullDisks: 0, cuts: 0, slow: 0, trainerDeaths: 0, lost: 0, doubled: 0 };
-  const report: FaultReport = { rounds: 0, ...counts, early: 0 };
+/** What must not happen, together. */
+export function failures({ lost, doubled, altered, miscounted, early }: FaultReport): number {
+  return lost + doubled + altered + miscounted + early;
+}
+
+/** Runs so many rounds; each is one store, fed and emptied while things go wrong. Without `postgres`: on SQLite. */
+export async function injectFaults(rounds: number, seed: number, postgres?: PostgresServer): Promise<FaultReport> {
+  const troubles = { kills: 0, envKills: 0, halts: 0, fullDisks: 0, crashes: 0, cuts: 0, slow: 0, trainerDeaths: 0 };
+  const report: FaultReport = { rounds: 0, ...troubles, lost: 0, doubled: 0, altered: 0, miscounted: 0, early: 0 };
   for (let round = 0; round < rounds; round++) {
-    const before = report.lost + report.doubled + report.early;
-    await oneRound(random(seed + round), report, database?.(`faults${round}`));
+    const before = failures(report);
+    await oneRound(random(seed + round), report, postgres);
     report.rounds++;
-    if (report.lost + report.doubled + report.early > before)
-      process.stderr.write(`seed ${seed + round}: ${JSON.stringify(report)}\n`);
+    if (failures(report) > before) process.stderr.write(`seed ${seed + round}: ${JSON.stringify(report)}\n`);
   }
   return report;
 }
 
-async function oneRound(chance: () => number, report: FaultReport, database: string | undefined): Promise<void> {
-  const disk = smallDisk();
+let databases = 0;
+
+async function oneRound(
+  chance: () => number,
+  report: FaultReport,
+  postgres: PostgresServer | undefined,
+): Promise<void> {
+  const disk = smallDisk(DISK_MB[Math.floor(chance() * DISK_MB.length)]!);
   const outbox = mkdtempSync(join(tmpdir(), "faults-outbox-"));
   const deadline = Date.now() + ROUND_MS;
-  const servers = await startServers(database ? REPLICAS : 1, database ?? `sqlite:${join(disk.folder, "api.db")}`);
+  const store = postgres?.database(`faults${databases++}`) ?? `sqlite:${join(disk.folder, "api.db")}`;
+  const servers = await startServers(postgres ? REPLICAS : 1, store);
   const network = await badNetwork(servers.ports, chance);
   const url = `http://127.0.0.1:${network.port}/v2/runs/r`;
   let over = false;
-  const env = new Environment(outbox, url);
-  const call = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+  const env = new OutboxEnvironment(outbox, url, BOXED);
+  const call = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
     until(deadline, async () => {
       try {
         const answer = await fetch(url + path, {
-          method: "POST",
-          body: JSON.stringify(body),
+          ...(body !== undefined && { method: "POST", body: JSON.stringify(body) }),
           headers: { "content-type": "application/json", connection: "close", ...headers },
         });
         if (answer.status >= 500) return null;
@@ -83,55 +100,57 @@ async function oneRound(chance: () => number, report: FaultReport, database: str
         return null;
       }
     });
+  const any = () => Math.floor(chance() * servers.ports.length);
 
   const trouble = (async () => {
     await call("", REGISTRATION);
     env.start();
-    for (let round = 0; round < 4 && !over; round++) {
+    for (let round = 0; round < TROUBLES && !over; round++) {
       await sleep(100 + chance() * 900);
       if (over) return;
       const kind = chance();
-      if (kind < 0.5) {
-        servers.kill(Math.floor(chance() * servers.ports.length));
-        report.kills++;
-      } else if (kind < 0.8) report.envKills += env.kill() ? 1 : 0;
-      else if (!database && disk.isSmall) {
-        disk.fill();
+      if (kind < 0.4) report.kills += servers.kill(any()) ? 1 : 0;
+      else if (kind < 0.65) report.envKills += env.kill() ? 1 : 0;
+      else if (kind < 0.75) {
+        report.halts++;
+        await servers.halt(any(), chance() * 2_000);
+      } else if (postgres) {
+        report.crashes++;
+        await postgres.restart();
+      } else if (disk.isSmall) {
         report.fullDisks++;
-        await sleep(chance() * 400);
+        disk.fill();
+        await sleep(chance() * 800);
         disk.empty();
       }
     }
   })();
 
+  const delivered = new Map<number, number>();
+  const submit = (mark: number) => call("/groups", markedGroup(mark), { "idempotency-key": `g${mark}` });
   const feeding = (async () => {
     const order = Array.from({ length: LOOSE }, (_, index) => BOXED + index).sort(() => chance() - 0.5);
-    const submit = (mark: number) =>
-      call("/groups", { tokens: [[1, 2]], masks: [[-100, 2]], scores: [mark] }, { "idempotency-key": `g${mark}` });
     await until(deadline, async () => ((await call("", REGISTRATION)).status === 200 ? true : null));
-    for (const [place, mark] of order.entries()) {
-      await submit(mark);
-      if (chance() < 0.3) await submit(order[Math.floor(chance() * (place + 1))]!);
+    for (const mark of order) {
+      // Never one that was answered and not yet delivered: it would stand in for one that was lost.
+      const again = [...delivered.keys()].find((candidate) => candidate >= BOXED && chance() < 0.3);
+      const repeated = chance() < 0.3 ? mark : again;
+      await Promise.all([submit(mark), ...(repeated === undefined ? [] : [submit(repeated)])]);
       await sleep(chance() * 80);
     }
   })();
 
   try {
-    const delivered = new Map<number, number>();
-    /** In batches with which a trainer died: they may come again. */
-    const excused = new Set<number>();
     while (delivered.size < GROUPS && Date.now() < deadline) {
       // Before it was asked for: no lease began earlier.
       const at = performance.now();
       const leased = await call("/batches/lease", { trainer: "t", max_wait_ms: 300, lease_ms: LEASE_MS });
       if (leased.status !== 200) continue;
-      const { batch_id, groups } = JSON.parse(leased.text) as { batch_id: string; groups: { scores: number[] }[] };
-      const marks = groups.map((group) => group.scores[0]!);
+      const { batch_id, groups } = JSON.parse(leased.text) as { batch_id: string; groups: SentGroup[] };
       if (chance() < TRAINER_DIES) {
         report.trainerDeaths++;
-        for (const mark of marks) excused.add(mark);
         // A supervisor that knows it is dead; one that does not waits for the lease to run out.
-        await call(`/batches/${batch_id}/nack`, {});
+        if (chance() < 0.5) await call(`/batches/${batch_id}/nack`, {});
         continue;
       }
       const { status } = await call(`/batches/${batch_id}/ack`, {});
@@ -140,16 +159,27 @@ async function oneRound(chance: () => number, report: FaultReport, database: str
         if (performance.now() - at < LEASE_MS) report.early++;
         continue;
       }
-      for (const mark of marks) delivered.set(mark, (delivered.get(mark) ?? 0) + 1);
+      for (const group of groups) {
+        const mark = group.scores[0]!;
+        if (!isSame(group, mark < BOXED ? boxedGroup(mark) : markedGroup(mark))) report.altered++;
+        delivered.set(mark, (delivered.get(mark) ?? 0) + 1);
+      }
     }
     await feeding;
     report.lost += GROUPS - delivered.size;
-    report.doubled += [...delivered].filter(([mark, times]) => times > 1 && !excused.has(mark)).length;
-    const left = await call("/batches/lease", { trainer: "t", max_wait_ms: 100 });
-    if (left.status === 200) {
-      const { groups } = JSON.parse(left.text) as { groups: { scores: number[] }[] };
-      report.doubled += groups.filter((group) => delivered.has(group.scores[0]!)).length;
-    }
+    report.doubled += [...delivered.values()].filter((times) => times > 1).length;
+    if (delivered.size < GROUPS) return;
+    await trouble;
+    await Promise.race([env.done, sleep(deadline - Date.now())]);
+    // What is on disk must say the same as what the servers said, and what was delivered stays known.
+    servers.ports.forEach((_, place) => {
+      servers.kill(place);
+    });
+    for (let mark = BOXED; mark < GROUPS; mark++) await submit(mark);
+    const { counts } = JSON.parse((await call("")).text) as { counts: Record<string, number> };
+    const left = counts.queued_groups! + counts.buffered_groups!;
+    report.doubled += left + BATCH * (counts.formed_batches! + counts.leased_batches!);
+    report.miscounted += Math.abs(counts.delivered_groups! - GROUPS);
   } finally {
     over = true;
     await trouble;
@@ -166,51 +196,13 @@ async function oneRound(chance: () => number, report: FaultReport, database: str
 const REGISTRATION = {
   wandb_group: "g",
   wandb_project: "p",
-  batch_size: 4,
+  batch_size: BATCH,
   max_token_len: 64,
   checkpoint_dir: "",
   save_checkpoint_interval: 0,
   starting_step: 0,
   num_steps: 100,
 };
-
-/** An environment with an outbox, which is killed and started again until everything was sent. */
-class Environment {
-  readonly #folder: string;
-  readonly #url: string;
-  #child: ChildProcess | null = null;
-  #over = false;
-  #ended: Promise<void> = Promise.resolve();
-
-  constructor(folder: string, url: string) {
-    this.#folder = folder;
-    this.#url = url;
-  }
-
-  start(): void {
-    const child = spawn(process.execPath, [SENDER, this.#folder, this.#url, String(BOXED)], { stdio: "ignore" });
-    this.#child = child;
-    this.#ended = new Promise((resolve) => {
-      child.once("exit", (code) => {
-        this.#child = null;
-        resolve();
-        const isDone = code === 0 && readdirSync(join(this.#folder, "pending")).length === 0;
-        if (!this.#over && !isDone) this.start();
-      });
-    });
-  }
-
-  /** False where it is not running. */
-  kill(): boolean {
-    return this.#child?.kill("SIGKILL") ?? false;
-  }
-
-  async stop(): Promise<void> {
-    this.#over = true;
-    this.kill();
-    await this.#ended;
-  }
-}
 
 /** Again and again until it gives something; a client that never gives up. */
 async function until<T>(deadline: number, attempt: () => Promise<T | null>): Promise<T> {
@@ -240,9 +232,9 @@ if (import.meta.main) {
   const postgres = kind === "postgres" ? startPostgres() : null;
   if (kind === "postgres" && !postgres) throw new Error("initdb and pg_ctl are missing (apt: postgresql).");
   try {
-    const report = await injectFaults(Number(rounds), Number(seed), postgres?.database);
+    const report = await injectFaults(Number(rounds), Number(seed), postgres ?? undefined);
     console.log(JSON.stringify(report));
-    process.exitCode = report.lost + report.doubled + report.early > 0 ? 1 : 0;
+    process.exitCode = failures(report) > 0 ? 1 : 0;
   } finally {
     postgres?.stop();
   }

@@ -1,4 +1,4 @@
-/** Servers of the trajectory API as processes of their own, which are killed at random moments and always come back. */
+/** Servers of the trajectory API as processes of their own, which are killed or halted at random moments and always come back. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -9,7 +9,10 @@ const REST_MS = 100;
 
 export interface Servers {
   ports: number[];
-  kill(place: number): void;
+  /** False where it is not running. */
+  kill(place: number): boolean;
+  /** For so many milliseconds it does nothing, with all that it holds. */
+  halt(place: number, ms: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -40,7 +43,13 @@ export async function startServers(count: number, store: string): Promise<Server
   });
   return {
     ports,
-    kill: (place) => void running[place]?.kill("SIGKILL"),
+    kill: (place) => running[place]?.kill("SIGKILL") ?? false,
+    async halt(place, ms) {
+      const child = running[place];
+      child?.kill("SIGSTOP");
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      child?.kill("SIGCONT");
+    },
     async stop() {
       over = true;
       for (const child of running) child?.kill("SIGKILL");

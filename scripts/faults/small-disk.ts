@@ -1,4 +1,4 @@
-/** A disk of a few megabytes that can be filled up and emptied again. */
+/** A disk of some megabytes that can be filled up and emptied again. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,12 +13,12 @@ export interface SmallDisk {
   remove(): void;
 }
 
-export function smallDisk(): SmallDisk {
+export function smallDisk(megabytes: number): SmallDisk {
   const folder = mkdtempSync(join(tmpdir(), "faults-"));
   const filler = join(folder, "filler");
   let isSmall = true;
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], { stdio: "ignore" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", folder], { stdio: "ignore" });
   } catch {
     isSmall = false;
   }
@@ -26,12 +26,13 @@ export function smallDisk(): SmallDisk {
     folder,
     isSmall,
     fill() {
-      for (let bytes = 4 * 1024 ** 2; bytes >= 4096; bytes /= 2) {
+      for (let bytes = 4 * 1024 ** 2; bytes >= 4096; ) {
         try {
           writeFileSync(filler, Buffer.alloc(bytes), { flag: "a" });
         } catch (error) {
           // What fits has been written: smaller pieces fill the rest.
           if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+          bytes /= 2;
         }
       }
     },
