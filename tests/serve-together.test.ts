@@ -87,12 +87,16 @@ test("two runs at one API do not touch each other", async () => {
     if (answer.status === 204) return null;
     return (await answer.json()) as { batch_id: string; groups: Group[] };
   };
-  for (const { url, size } of runs) {
+  // An environment may be there before its trainer has made the run.
+  const environments = runs.map(({ name, url, first }) =>
+    startEnvironment(url, join(folder, name), { first, max_batches_offpolicy: 2 }),
+  );
+  for (const [index, { url, size }] of runs.entries()) {
+    const { output } = environments[index]!;
+    await until(() => output().includes(`Waiting for a trainer to start at ${url}`), "a word about the trainer");
     await call(url, registration(size));
     await lease(url)();
   }
-  for (const { name, url, first } of runs)
-    startEnvironment(url, join(folder, name), { first, max_batches_offpolicy: 2 });
   for (const { url, size, first } of runs) {
     const groups: Group[] = [];
     const take = lease(url);

@@ -109,6 +109,33 @@ test("a rollout that hangs is ended and made again, and its group arrives whole"
   expect(retries[0]).toMatchObject({ error: { code: "timeout" } });
 });
 
+test("makes one batch for a trainer that is gone, and goes on when it comes back", async () => {
+  const folder = temporaryDirectory();
+  const api = startCommand(["api", "--port", "0", "--store", "memory:", "--env-silence", "1"]);
+  await until(() => api.output().includes("\n"), "the API");
+  const { listening: url } = JSON.parse(api.output().split("\n")[0]!) as { listening: string };
+  await startTrainer(url, 8);
+  await sleep(1_500);
+  const env = startEnvironment(url, join(folder, "run"), { max_batches_offpolicy: 4, max_num_workers: 1 });
+  await until(() => env.output().includes("Waiting for the trainer: it has not asked"), "a word about the trainer");
+  await until(async () => (await queued(url)) === 2, "a batch");
+  await sleep(1_500);
+  expect([await queued(url), env.events().filter(({ event }) => event === "begin")]).toMatchObject([2, { length: 8 }]);
+  // A call within ten seconds of the one before is not written down as a sign of life.
+  const taken: Group[] = [];
+  await until(
+    async () => {
+      taken.push(...((await call<{ batch: Group[] | null }>(`${url}/batch`)).batch ?? []));
+      return env.output().includes("The trajectory API and its trainer answer");
+    },
+    "the trainer's return",
+    { pauseMs: 300 },
+  );
+  await until(async () => (await queued(url)) > 2, "more than a batch");
+  expect(taken.map(itemOf).slice(0, 2)).toEqual([0, 1]);
+  expect(await ended(env.child, "SIGTERM")).toBe(130);
+});
+
 test("a group that no batch can hold is an error, said before anything is made", async () => {
   const folder = temporaryDirectory();
   const api = await startApi("memory:");

@@ -36,8 +36,9 @@ export async function endOfRun(run: OpenRun, failure: LachesisError | null, opti
   }
   if (stopped && !control.interrupted) {
     print(`\nThe run was stopped: ${redacted(stopped.message)}`);
-    const advice = ADVICE[stopped.code];
-    if (advice) print(advice);
+    // Whoever knows better what helps says so.
+    const advice = stopped.details.advice ?? ADVICE[stopped.code];
+    if (advice) print(String(advice));
   }
   if (control.interrupted)
     print("\nInterrupted. What was finished is kept; rollouts in flight were ended and cleaned up.");

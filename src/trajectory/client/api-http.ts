@@ -105,8 +105,10 @@ export function rejected(asked: ApiRequest, answer: ApiAnswer): LachesisError {
   const text = answer.body.toString("utf8", 0, 1000);
   const details = { status: answer.status };
   if (answer.status === 401 || answer.status === 403) {
+    const advice =
+      "Set LACHESIS_API_TOKEN to a token of the trajectory API: of role env for environments, trainer for trainers.";
     return new LachesisError("auth", `The trajectory API refused ${asked.path}: ${text} (LACHESIS_API_TOKEN).`, {
-      details,
+      details: { ...details, advice },
     });
   }
   return new LachesisError("api_rejected", `${asked.method} ${asked.path}: ${answer.status} ${text}`, { details });
