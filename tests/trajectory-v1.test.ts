@@ -86,7 +86,7 @@ describe("protocol v1", () => {
     expect((await register()).text).toMatch(/^\{"uuid":\d{20,39}\}$/);
     expect((await call("/register-env", ENV)).json).toEqual({ status: "wait for trainer to start" });
     expect((await call("/batch")).json).toEqual({ batch: null });
-    expect((await call("/register-env", ENV)).json).toMatchObject({
+    expect((await call("/register-env", ENV)).json).toEqual({
       status: "success",
       env_id: 0,
       wandb_name: "e_0",
@@ -95,7 +95,9 @@ describe("protocol v1", () => {
       checkpoint_interval: 5,
       num_steps: 100,
     });
-    expect((await call("/register-env", ENV)).json).toMatchObject({ env_id: 1, wandb_name: "e_1" });
+    const knowing = (await call("/register-env", { ...ENV, token: null })).json;
+    expect(knowing).toMatchObject({ env_id: 1, wandb_name: "e_1", token: expect.any(String) });
+    expect((await call("/register-env", { ...ENV, token: knowing.token })).json.env_id).toBe(1);
     for (const mark of [1, 2, 3])
       expect((await call("/scored_data", group(2, mark, { env_id: 0 }))).json).toEqual({ status: "received" });
     const { json, text } = await call("/batch");
@@ -127,6 +129,17 @@ describe("protocol v1", () => {
     expect((await call("/status-env?env_id=5")).status).toBe(404);
     expect((await call("/status-env?env_id=-1")).status).toBe(422);
     expect((await call("/status-env")).status).toBe(422);
+  });
+
+  it("counts what others have queued in packs: not where every group is one sequence", async () => {
+    const own = await started();
+    const { env_id: other } = (await call("/register-env", ENV)).json;
+    const queueOf = async (env: number) => (await getWithBody("/status-env", { env_id: env })).json.queue_size;
+    for (const mark of [1, 2, 3]) await call("/scored_data", group(1, mark));
+    expect([await queueOf(own), await queueOf(other)]).toEqual([0, 0]);
+    await call("/scored_data", group(2, 4, { env_id: other }));
+    // Now the three make two packs of two.
+    expect([await queueOf(own), await queueOf(other)]).toEqual([3, 3]);
   });
 
   it("buffers groups of another size until some complete the env's size", async () => {
@@ -175,6 +188,20 @@ describe("protocol v1", () => {
     expect((await call("/info")).headers.get("content-encoding")).toBeNull();
     const plain = await call("/openapi.json", undefined, { headers: { "accept-encoding": "identity" } });
     expect(plain.headers.get("content-encoding")).toBeNull();
+  });
+
+  it.each([
+    ['{"tokens": x}', 11],
+    ['{"tokens": [', 12],
+    ["[1,2,,3]", 5],
+    ['{"scores":[1],"tokens"}', 22],
+  ])("says where %s is no JSON", async (body, place) => {
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${api.url}/scored_data`, { method: "POST", body, headers });
+    expect(((await answer.json()) as { detail: object[] }).detail[0]).toMatchObject({
+      type: "json_invalid",
+      loc: ["body", place],
+    });
   });
 
   it("refuses bad input with a place and stores nothing of it", async () => {

@@ -58,9 +58,9 @@ export class EnvClient {
 
   /** null while the trainer has not started, or has not created the run that the address names. With an earlier registration the env keeps its id, where the server knows it. */
   async register(env: EnvRegistration, signal?: AbortSignal): Promise<EnvRegistered | null> {
-    const token = this.#envToken;
     const path = this.#runPath === null ? "/register-env" : `${this.#runPath}/envs`;
-    const body = JSON.stringify(token === null ? env : { ...env, token });
+    // Also null: it asks for one.
+    const body = JSON.stringify({ ...env, token: this.#envToken });
     const answer = await this.#http
       .json<{ status: string }>({ method: "POST", path, body, ...given(signal) })
       .catch((error) => {

@@ -3,7 +3,7 @@
  * protocol's shapes here and nowhere else.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { LachesisError, logger, toLachesisError } from "../../core/index.ts";
 import { InvalidBody } from "../wire/problem-detail.ts";
 import { BadBody, receiveBody } from "./bodies.ts";
@@ -26,7 +26,11 @@ export function buildApp(context: ApiContext): FastifyInstance {
     forceCloseConnections: "idle",
     // A HEAD request must not take a batch.
     exposeHeadRoutes: false,
-    routerOptions: { ignoreTrailingSlash: true },
+    // The names of runs and batches are checked where they are used.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1_000 },
+    // Paths that cannot be read never come to a route.
+    frameworkErrors: (error, _request, reply: FastifyReply) =>
+      reply.code(error.statusCode ?? 400).send({ detail: error.message }),
   });
   // The archived protocol sends a JSON body with GET /status-env.
   app.addHttpMethod("GET", { hasBody: true, overrideExisting: true });

@@ -1,6 +1,7 @@
 /** A request's body as JSON. */
 import { isUtf8 } from "node:buffer";
 import type { FastifyRequest } from "fastify";
+import { errorMessage } from "../../core/index.ts";
 import { requireAffordable } from "../wire/json-cost.ts";
 import { InvalidBody } from "../wire/problem-detail.ts";
 
@@ -32,9 +33,40 @@ export function jsonBody(request: FastifyRequest): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const place = /position (\d+)/.exec(message)?.[1];
-    throw invalidJson(place === undefined ? (/end of JSON/.test(message) ? text.length : 0) : Number(place), message);
+    const message = errorMessage(error);
+    throw invalidJson(placeOf(message, text.length) ?? unreadableFrom(text), message);
+  }
+}
+
+/** Where reading stopped, as the error tells; null where it does not. */
+function placeOf(message: string, length: number): number | null {
+  const place = /position (\d+)/.exec(message)?.[1];
+  if (place !== undefined) return Number(place);
+  return /end of JSON/.test(message) ? length : null;
+}
+
+/** In longer texts the place is not searched. */
+const MOST_SEARCHED = 1024 ** 2;
+
+/** The first character that cannot be read: a text that ends before it is only too short. */
+function unreadableFrom(text: string): number {
+  if (text.length > MOST_SEARCHED) return 0;
+  let readable = 0;
+  let unreadable = text.length;
+  while (readable < unreadable) {
+    const middle = (readable + unreadable) >> 1;
+    if (isBeginning(text.slice(0, middle + 1))) readable = middle + 1;
+    else unreadable = middle;
+  }
+  return readable;
+}
+
+function isBeginning(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    return placeOf(errorMessage(error), text.length) === text.length;
   }
 }
 

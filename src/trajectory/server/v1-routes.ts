@@ -67,9 +67,13 @@ export function v1Routes(app: FastifyInstance, context: ApiContext): void {
   });
 
   app.post("/register-env", envs, async (request) => {
-    const body = read(envRegistration, jsonBody(request));
+    const sent = jsonBody(request);
+    const body = read(envRegistration, sent);
     const registered = await store.update(run, (state, now) => registerEnv(state, withoutNull(body), now));
-    return registered ?? { status: "wait for trainer to start" };
+    if (!registered) return { status: "wait for trainer to start" };
+    const { token, ...answer } = registered;
+    // Only environments that know of tokens get one; to the others the answer is as it always was.
+    return isObject(sent) && "token" in sent ? { ...answer, token } : answer;
   });
 
   app.post("/disconnect-env", envs, async (request) => {

@@ -47,8 +47,9 @@ export function envStatus(state: RunState, id: number): EnvStatus {
   }
 
   function surplus(queued: number, minimum: number | null): number {
-    const packed = state.packer.largest > 1 ? Math.ceil(queued / largest) * largest : queued;
-    return Math.max(0, packed - Math.floor(batchSize * (minimum ?? 0)));
+    // Protocol v1 counts what others have queued in packs only: none where every group is one sequence.
+    if (largest === 1) return 0;
+    return Math.max(0, Math.ceil(queued / largest) * largest - Math.floor(batchSize * (minimum ?? 0)));
   }
 
   return {
