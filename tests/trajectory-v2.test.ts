@@ -56,7 +56,8 @@ describe("protocol v2", () => {
     expect((await lease("c")).status).toBe(404);
     expect((await post("/v2/runs/c/groups", group(1))).status).toBe(404);
     expect((await run("no/name")).status).toBe(404);
-    expect((await run("no name")).status).toBe(422);
+    for (const name of ["no name", "x".repeat(129)]) expect((await run(name)).status).toBe(422);
+    expect((await run("x".repeat(128))).status).toBe(200);
   });
 
   it("leases, acknowledges, takes back and expires", async () => {
@@ -75,8 +76,11 @@ describe("protocol v2", () => {
     expect((await post(`/v2/runs/a/batches/${again.batch_id}/ack`, {})).status).toBe(409);
     expect((await post(`/v2/runs/a/batches/${third.batch_id}/ack`, {})).json).toEqual({ status: "acked" });
     expect((await post(`/v2/runs/a/batches/${third.batch_id}/ack`, {})).json).toEqual({ status: "acked" });
-    expect((await post("/v2/runs/a/batches/77.1/ack", {})).status).toBe(404);
-    expect((await post("/v2/runs/a/batches/x/nack", {})).status).toBe(404);
+    for (const id of [first.batch_id, again.batch_id, third.batch_id])
+      expect([id, (await post(`/v2/runs/a/batches/${id}/nack`, {})).status]).toEqual([id, 409]);
+    for (const id of ["77.1", "x", "0.0", "0.99", "00.1", "9".repeat(200)])
+      for (const what of ["ack", "nack"])
+        expect([id, (await post(`/v2/runs/a/batches/${id}/${what}`, {})).status]).toEqual([id, 404]);
     expect((await call("GET", "/v2/runs/a")).json).toMatchObject({ step: 1, counts: { delivered_groups: 2 } });
   });
 
@@ -151,6 +155,34 @@ describe("protocol v2", () => {
     const { batch_id } = (await lease("a")).json;
     await post(`/v2/runs/a/batches/${batch_id}/ack`, {});
     expect((await post("/v2/runs/a/groups", group(3), { "idempotency-key": "k" })).status).toBe(200);
+  });
+
+  it("says 503 when the queue's bytes are full, whether the server or the run bounds them, and stores nothing of it", async () => {
+    await api.close();
+    api = await startApi({ port: 0, store: "memory:", maxQueueBytes: 2_000 });
+    await run("a");
+    await run("b", { max_queue_bytes: 1_000 });
+    await run("c", { max_queue_bytes: 1_000_000 });
+    for (const [name, most] of [
+      ["a", 2_000],
+      ["b", 1_000],
+      ["c", 2_000],
+    ] as const) {
+      const counts = async () => (await call("GET", `/v2/runs/${name}`)).json.counts;
+      await post(`/v2/runs/${name}/groups`, group(1));
+      const { waiting_bytes: each } = await counts();
+      const fitting = Math.floor(most / each);
+      for (let taken = 1; taken < fitting; taken++)
+        expect((await post(`/v2/runs/${name}/groups`, group(1))).status).toBe(200);
+      const full = await post(`/v2/runs/${name}/groups`, group(1), { "idempotency-key": "k" });
+      expect([name, full.status, full.headers.get("retry-after")]).toEqual([name, 503, "1"]);
+      expect(await counts()).toMatchObject({ queued_groups: fitting, waiting_bytes: fitting * each });
+      // What a trainer holds still counts, until it is acknowledged.
+      const { batch_id } = (await lease(name)).json;
+      expect((await post(`/v2/runs/${name}/groups`, group(1))).status).toBe(503);
+      await post(`/v2/runs/${name}/batches/${batch_id}/ack`, {});
+      expect((await post(`/v2/runs/${name}/groups`, group(1), { "idempotency-key": "k" })).status).toBe(200);
+    }
   });
 
   it("sets groups of too old weights aside, also those that grow old in the queue", async () => {

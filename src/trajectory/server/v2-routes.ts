@@ -20,7 +20,8 @@ import { envRegistration, idempotencyOf, read, registrationFields, withoutNull }
 const MAX_WAIT_MS = 60_000;
 const MAX_LEASE_MS = 7 * 24 * 60 * 60_000;
 const MOST_LISTED = 1_000;
-const RUN_NAME = /^[A-Za-z0-9._-]{1,128}$/;
+/** Points alone would be taken out of the path by clients. */
+const RUN_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}$/;
 const DEFAULT_LEASE_MS = 10 * 60_000;
 
 const runRegistration = objectOf({
@@ -55,7 +56,7 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
     const trainer = newTrainerId();
     const run = param(request, "run");
     if (!RUN_NAME.test(run)) {
-      const msg = "A run's name has 1 to 128 letters, digits, points, dashes and underscores";
+      const msg = "A run's name has 1 to 128 letters, digits, points, dashes and underscores, and is not . or ..";
       throw new InvalidBody([{ type: "string_pattern_mismatch", loc: ["path", "run"], msg, input: run.slice(0, 200) }]);
     }
     return store.update(run, (state) => {

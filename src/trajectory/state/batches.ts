@@ -53,11 +53,7 @@ export function leaseBatch(state: RunState, trainer: string, leaseMs: number, no
  */
 export function ackBatch(state: RunState, id: string, now: number): "acked" {
   const number = batchNumber(id);
-  const done = state.keys.get(`ack:${number}`);
-  if (done) {
-    if (done.hash === id) return "acked";
-    throw passedOn(id);
-  }
+  if (state.keys.get(`ack:${number}`)?.hash === id) return "acked";
   const batch = held(state, id);
   state.patchRun({
     delivered: {
@@ -74,7 +70,7 @@ export function ackBatch(state: RunState, id: string, now: number): "acked" {
   return "acked";
 }
 
-/** Gives the batch back: it is the next to be handed out. Throws as `ackBatch`. */
+/** Gives the batch back: it is the next to be handed out. Throws as `ackBatch`, and `conflict` where it was acknowledged. */
 export function nackBatch(state: RunState, id: string): "nacked" {
   const batch = held(state, id);
   if (batch.lease) state.patchBatch(batchNumber(id), { lease: null });
@@ -208,15 +204,24 @@ function nextGroups(state: RunState, batchSize: number): QueuedGroup[] | null {
 }
 
 function batchNumber(id: string): number {
-  return /^\d+\.\d+$/.test(id) ? Number.parseInt(id, 10) : -1;
+  return /^(0|[1-9]\d*)\.[1-9]\d*$/.test(id) ? Number.parseInt(id, 10) : -1;
+}
+
+/** Which hand-out of its batch the lease is, from 1. */
+function leaseNumber(id: string): number {
+  return Number(id.split(".")[1]);
 }
 
 function held(state: RunState, id: string): BatchRow {
-  const batch = state.batches.get(batchNumber(id));
-  if (!batch) throw new LachesisError("not_found", `Run "${state.name}" has no batch ${id}.`);
+  const number = batchNumber(id);
+  const batch = state.batches.get(number);
+  const acked = state.keys.get(`ack:${number}`)?.hash;
+  const leases = batch?.leases ?? (acked === undefined ? 0 : leaseNumber(acked));
   // A lease that ran out and that nobody took over is still good.
-  if (id !== `${batchNumber(id)}.${batch.leases}`) throw passedOn(id);
-  return batch;
+  if (batch && id === `${number}.${leases}`) return batch;
+  if (acked === id) throw new LachesisError("conflict", `Batch ${id} was acknowledged.`);
+  if (leaseNumber(id) < leases) throw passedOn(id);
+  throw new LachesisError("not_found", `Run "${state.name}" has no batch ${id}.`);
 }
 
 function passedOn(id: string): LachesisError {
