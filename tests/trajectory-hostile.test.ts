@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type RunningApi, startApi } from "../src/trajectory/index.ts";
+import { ARROW_TYPE, encodeArrow } from "../src/trajectory/wire/arrow.ts";
 
 const MAX = 4_000_000;
 let api: RunningApi;
@@ -131,7 +132,9 @@ describe("hostile bodies", () => {
       ["deflate", deflateSync(GROUP), 415],
       ["br", brotliCompressSync(GROUP), 415],
       ["gzip", gzipSync(GROUP).subarray(0, 20), 400],
-      ["zstd", zstdCompressSync(GROUP).subarray(0, 20), 422],
+      ["zstd", zstdCompressSync(GROUP).subarray(0, 20), 400],
+      ["zstd", zstdCompressSync(GROUP).subarray(0, -1), 400],
+      ["zstd", Buffer.concat([zstdCompressSync(GROUP), zstdCompressSync(GROUP)]), 422],
       ["zstd", Buffer.from(GROUP), 400],
     ];
     const before = residentMb();
@@ -139,6 +142,39 @@ describe("hostile bodies", () => {
       expect([encoding, (await post(body, { "content-encoding": encoding })).status]).toEqual([encoding, expected]);
     await Promise.all(Array.from({ length: 4 }, () => post(bombs[0]![1], { "content-encoding": "gzip" })));
     expect(residentMb() - before).toBeLessThan(100);
+    expect(await queued()).toBe(0);
+  });
+
+  it("of few bytes that would become very many values are refused before they are read", async () => {
+    const lists = `[${"[],".repeat(1_200_000)}[]]`;
+    const group = GROUP.slice(0, -1);
+    const stream = (metadata: Record<string, string>) => encodeArrow([JSON.parse(GROUP)], metadata);
+    const empty = { tokens: [], masks: [], scores: [] };
+    const rows = {
+      tokens: Array(1_000_001).fill([]),
+      masks: Array(1_000_001).fill([]),
+      scores: Array(1_000_001).fill(0),
+    };
+    await api.close();
+    api = await startApi({ port: 0, store: "memory:", maxBodyBytes: 100_000_000 });
+    await queued();
+    const json = "application/json";
+    const bodies: [string, string, Uint8Array][] = [
+      ["lists in a free field", json, Buffer.from(`${group},"images":[${`${lists},`.repeat(4)}0]}`)],
+      ["groups", json, Buffer.from(`[${Array(100_001).fill(GROUP).join()}]`)],
+      ["groups that need to be read", json, Buffer.from(`[${Array(100_001).fill(JSON.stringify(empty)).join()}]`)],
+      ["rows", ARROW_TYPE, encodeArrow([rows])],
+      ["metadata", ARROW_TYPE, stream({ images: lists, advantages: lists, overrides: lists, group: lists })],
+    ];
+    for (const [name, type, body] of bodies) {
+      const answer = await fetch(`${api.url}/v2/runs/default/groups`, {
+        method: "POST",
+        body: gzipSync(body, { level: 1 }),
+        headers: { "content-type": type, "content-encoding": "gzip" },
+      });
+      const { detail } = (await answer.json()) as { detail: { type: string }[] };
+      expect([name, answer.status, detail[0]?.type]).toEqual([name, 422, "too_long"]);
+    }
     expect(await queued()).toBe(0);
   });
 

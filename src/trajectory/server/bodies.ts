@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { LachesisError } from "../../core/index.ts";
+import { zstdFrames } from "./zstd-frames.ts";
 
 /** A body that is refused before it is read as JSON. `text`: v1 answers it as plain text. */
 export class BadBody extends Error {
@@ -126,20 +127,29 @@ async function expandBody(
   grow: (bytes: number) => void,
 ): Promise<Buffer> {
   const options = { chunkSize: EXPAND_CHUNK };
-  const stream = coding === "gzip" ? createGunzip(options) : createZstdDecompress(options);
-  stream.end(body);
   const chunks: Buffer[] = [];
   let expanded = 0;
-  try {
+  const expand = async (part: Buffer) => {
+    const stream = coding === "gzip" ? createGunzip(options) : createZstdDecompress(options);
+    stream.end(part);
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       expanded += chunk.length;
       if (expanded > maxBytes) throw tooLarge(maxBytes);
       grow(chunk.length);
       chunks.push(chunk);
     }
+  };
+  const invalid = () => new BadBody(400, `Invalid ${coding} payload`, { plain: true });
+  try {
+    if (coding === "gzip") await expand(body);
+    else {
+      const frames = zstdFrames(body);
+      if (!frames) throw invalid();
+      for (const [start, end] of frames) await expand(body.subarray(start, end));
+    }
   } catch (error) {
     if (error instanceof BadBody || error instanceof LachesisError) throw error;
-    throw new BadBody(400, `Invalid ${coding} payload`, { plain: true });
+    throw invalid();
   }
   return Buffer.concat(chunks);
 }

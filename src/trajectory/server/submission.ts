@@ -3,8 +3,8 @@ import type { FastifyRequest } from "fastify";
 import type { ScoredGroup } from "../contract.ts";
 import type { ArrivingGroup } from "../state/submits.ts";
 import { ARROW_TYPE, decodeArrow, encodeArrow } from "../wire/arrow.ts";
-import { groupPayload, readGroup } from "../wire/group.ts";
-import { isList, isOver, type ScannedGroup, scanGroup, scanGroups } from "../wire/group-scan.ts";
+import { groupPayload, readGroup, writeGroup } from "../wire/group.ts";
+import { isList, isOver, requireFewGroups, type ScannedGroup, scanGroup, scanGroups } from "../wire/group-scan.ts";
 import { InvalidBody } from "../wire/problem-detail.ts";
 import { listStarts } from "../wire/raw-json.ts";
 import { excerpt } from "../wire/readers.ts";
@@ -63,6 +63,7 @@ function fromScan({ count, env_id, weight_versions, rollout_ids, payload }: Scan
 }
 
 function listed(body: Buffer, values: readonly unknown[]): ArrivingGroup[] {
+  requireFewGroups(values.length);
   const groups = values.map((value, index) => readGroup(value, ["body", index]));
   const starts = listStarts(body);
   return groups.map((group, index) => fromJson(body, starts[index]!, values[index], group));
@@ -73,10 +74,19 @@ function fromJson(body: Buffer, start: number, value: unknown, group: ScoredGrou
 }
 
 function fromArrow(body: Buffer): ArrivingGroup[] {
-  const groups = decodeArrow(body).map((value, index) => readGroup(value, ["body", index]));
+  const values = decodeArrow(body);
+  requireFewGroups(values.length);
+  const groups = values.map((value, index) => readGroup(value, ["body", index]));
   const [only] = groups;
   if (groups.length === 1 && only) return [arriving(only, owned(body))];
-  return groups.map((group) => arriving(group, encodeArrow([group])));
+  return groups.map((group) => arriving(group, isSmall(group) ? Buffer.from(writeGroup(group)) : encodeArrow([group])));
+}
+
+/** A stream of its own takes longer to write than all the values of a small group, and is larger than they are. */
+const SMALL_TOKENS = 4_096;
+
+function isSmall(group: ScoredGroup): boolean {
+  return group.tokens.reduce((sum, row) => sum + row.length, 0) < SMALL_TOKENS;
 }
 
 /** Memory of its own can be handed to another thread. */

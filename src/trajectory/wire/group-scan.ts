@@ -5,7 +5,9 @@
  */
 import { isUtf8 } from "node:buffer";
 import { MAX_TOKEN, OURS, readFree, V1_FIELDS } from "./group.ts";
+import { requireAffordable } from "./json-cost.ts";
 import { type NumberKind, type NumberList, scanNumbers } from "./number-lists.ts";
+import { InvalidBody } from "./problem-detail.ts";
 import { joined, type Span, skipSpace, skipValue } from "./raw-json.ts";
 
 export interface ScannedGroup {
@@ -46,7 +48,7 @@ interface Found {
   numbers: NumberList | null;
 }
 
-/** null where the group needs to be read, or is wrong. */
+/** null where the group needs to be read, or is wrong. Throws `InvalidBody` where reading it would take too much memory. */
 export function scanGroup(text: Buffer, start: number): ScannedGroup | null {
   const found = new Map<string, Found>();
   const free: Record<string, unknown> = {};
@@ -88,11 +90,13 @@ function keyAt(text: Buffer, at: number): string | null {
 function valueAt(text: Buffer, at: number, name: string, free: Record<string, unknown>): Found | null {
   const kind = Object.hasOwn(NUMERIC, name) ? NUMERIC[name] : undefined;
   const numbers = kind && text[at] !== NULL[0] ? scanNumbers(text, at, kind) : null;
+  if (kind && !numbers && text[at] !== NULL[0]) return null;
   if (numbers && name !== "weight_versions") return { span: [at, numbers.end], numbers };
   const end = numbers ? numbers.end : endOfValue(text, at);
   const bytes = text.subarray(at, end);
   // Whoever reads the whole text says what is wrong with it.
   if (end < 0 || !isUtf8(bytes)) return null;
+  requireAffordable(bytes);
   const value = parsed(bytes.toString("utf8"));
   if (value === undefined || (kind && !numbers && value !== null)) return null;
   if (name === "env_id" && value !== null && !/^\d+$/.test(bytes.toString("latin1"))) return null;
@@ -190,7 +194,16 @@ function isNull(text: Buffer, [start, end]: Span): boolean {
   return end - start === NULL.length && text[start] === NULL[0];
 }
 
-/** The groups of a list; null where one of them needs to be read, or something is wrong. */
+/** Groups of one body: each costs some work, however small it is. */
+const MOST_GROUPS = 100_000;
+
+/** Throws `InvalidBody`. */
+export function requireFewGroups(count: number): void {
+  if (count <= MOST_GROUPS) return;
+  throw new InvalidBody([{ type: "too_long", loc: ["body"], msg: `A body has at most ${MOST_GROUPS} groups` }]);
+}
+
+/** The groups of a list; null where one of them needs to be read, or something is wrong. Throws `InvalidBody`. */
 export function scanGroups(text: Buffer): ScannedGroup[] | null {
   const groups: ScannedGroup[] = [];
   let at = skipSpace(text, skipSpace(text, 0) + 1);
@@ -199,6 +212,7 @@ export function scanGroups(text: Buffer): ScannedGroup[] | null {
     const group = scanGroup(text, at);
     if (!group) return null;
     groups.push(group);
+    requireFewGroups(groups.length);
     at = skipSpace(text, group.end);
     if (text[at] === 0x5d) return isOver(text, at + 1) ? groups : null;
     if (text[at] !== COMMA) return null;

@@ -16,6 +16,9 @@ const CLOSE = 0x5d;
 /** More digits than these before the point could be too large for a double. */
 const SAFE_DIGITS = 300;
 
+/** More lists than these are not noted here: whoever reads them says whether they can be afforded. */
+const MOST_LISTS = 8 * 1024 ** 2;
+
 const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 export interface NumberList {
@@ -147,6 +150,7 @@ export function scanNumbers(text: Uint8Array, start: number, { range, depth }: N
   }
 
   function ended(at: number, count: number): number {
+    if (lengths.length >= MOST_LISTS) return -1;
     lengths.push(count);
     return at + 1;
   }

@@ -84,15 +84,21 @@ const MAX_DEPTH = 200;
 export const finite =
   <T>(reader: Reader<T>): Reader<T> =>
   (value, loc, problems) => {
-    let level: unknown[] = [value];
-    for (let depth = 0; level.length > 0; depth++) {
+    let level: object[] = [];
+    const isFine = (part: unknown, next: object[]): boolean => {
+      if (typeof part === "object" && part !== null) next.push(part);
+      return typeof part !== "number" || Number.isFinite(part);
+    };
+    const notFinite = (part: unknown) =>
+      wrong(problems, loc, "finite_number", "Every number in it should be finite", String(part));
+    if (!isFine(value, level)) return notFinite(value);
+    for (let depth = 1; level.length > 0; depth++) {
       if (depth > MAX_DEPTH)
         return wrong(problems, loc, "recursion_loop", `Nested deeper than ${MAX_DEPTH} levels`, undefined);
-      const next: unknown[] = [];
+      const next: object[] = [];
       for (const part of level) {
-        if (typeof part === "number" && !Number.isFinite(part))
-          return wrong(problems, loc, "finite_number", "Every number in it should be finite", String(part));
-        if (typeof part === "object" && part !== null) for (const inner of Object.values(part)) next.push(inner);
+        for (const inner of Array.isArray(part) ? part : Object.values(part))
+          if (!isFine(inner, next)) return notFinite(inner);
       }
       level = next;
     }
