@@ -161,16 +161,24 @@ test("what the trainer gets is what the model sampled: tokens, masks and log-pro
       "2",
     ],
     ...["--env.steps_per_eval", "0", "--env.ensure_scores_are_not_same", "false", "--env.max_num_workers", "2"],
+    ...["--env.include_messages", "true"],
   ]);
   const batches = await takeBatches(api.url, 2, 150).catch((error) => {
     throw new Error(`${error.message}\n${serve.output()}`);
   });
   await ended(serve.child, "SIGTERM");
-  const groups = batches.flat() as (Group & { inference_logprobs: number[][]; weight_versions: number[] })[];
+  const groups = batches.flat() as (Group & {
+    inference_logprobs: number[][];
+    weight_versions: number[];
+    messages: unknown[][];
+    generation_params: { tools: { function: { name: string } }[] };
+  })[];
   expect(groups).toHaveLength(4);
-  for (const { tokens, masks, scores, inference_logprobs, weight_versions } of groups) {
+  for (const { tokens, masks, scores, inference_logprobs, weight_versions, messages, generation_params } of groups) {
     expect(scores.every((score) => score === 0 || score === 1)).toBe(true);
     expect(weight_versions).toEqual([1, 1]);
+    expect(messages).toHaveLength(2);
+    expect(generation_params.tools.map((tool) => tool.function.name)).toContain("terminal");
     for (const [row, ids] of tokens.entries()) {
       // The same weights, asked for the probability of each token that stands there.
       const answer = await call<{ prompt_logprobs: ({ [id: string]: number } | null)[] }>(`${model.url}/generate`, {

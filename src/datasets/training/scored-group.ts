@@ -82,7 +82,7 @@ function fromGroup(value: Record<string, unknown>, place: string, number: number
   return {
     groupId: nameOf(value.group_id, number),
     itemId: nameOf(value.item_id, number),
-    tools: toolsOf(value.tools, place),
+    tools: toolsOf(value.tools ?? sentTools(value.generation_params), place),
     rollouts: [...rollouts.values()],
     isSample: false,
     standing: null,
@@ -152,6 +152,11 @@ function maskRow(value: unknown, row: number, tokens: readonly number[] | null, 
   const mask = integersOf(value, `masks[${row}]`, place);
   if (tokens === null || mask.length === tokens.length) return mask;
   throw wrong(place, `\`masks[${row}]\` has ${mask.length} entries for ${tokens.length} tokens`);
+}
+
+/** Over the wire of a trajectory API they are among the parameters of the generation. */
+function sentTools(parameters: unknown): unknown {
+  return isObject(parameters) ? parameters.tools : null;
 }
 
 function toolsOf(value: unknown, place: string): ToolSchema[] | null {

@@ -81,6 +81,8 @@ describe("rows", () => {
     const rows = sftRows(group, everything, null);
     expect(rows.map((row) => row.score)).toEqual([1, 0.5]);
     expect(rows[0]).toMatchObject({ messages: [user("q"), assistant("a1")], tools, item_id: "i" });
+    const sent = trainingGroup(groupLine([1], { tools: undefined, generation_params: { n: 1, tools } }), "f:1", 1);
+    expect(sftRows(sent, everything, null)[0]!.tools).toEqual(tools);
     expect(sftRows(group, { ...everything, allowNegative: true }, null)).toHaveLength(3);
     expect(sftRows(group, { ...everything, select: "correct" }, null)).toHaveLength(1);
     expect(sftRows(group, { ...everything, margin: 0.6 }, null)).toHaveLength(1);

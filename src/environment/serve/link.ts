@@ -244,9 +244,9 @@ export class ApiLink {
     const {
       rollouts: _,
       not_scored: __,
-      tools: ___,
-      toolsets: ____,
-      seed: _____,
+      toolsets: ___,
+      seed: ____,
+      tools,
       ...group
     } = JSON.parse(line) as ScoredGroup & Record<string, unknown>;
     if (group.token_source !== "sampled" && !(this.#options.allowRendered && group.token_source === "rendered")) {
@@ -255,6 +255,9 @@ export class ApiLink {
         `Group ${group.group_id} has no tokens that the engine sampled; env.allow_rendered_tokens sends rendered ones.`,
       );
     }
+    // Conversations go to those who make rows of them, with the tools that the model was offered. The protocol has no field
+    // for tools, but takes any parameter of the generation.
+    if (tools && group.messages) group.generation_params = { ...group.generation_params, tools };
     return group;
   }
 
