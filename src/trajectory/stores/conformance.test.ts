@@ -354,6 +354,8 @@ describe.skipIf(!postgres)("store postgres", () => {
     await admin.query("CREATE ROLE worker LOGIN");
     await admin.query("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO worker");
     await admin.query("ALTER ROLE worker SET default_transaction_isolation = 'serializable'");
+    await admin.query("ALTER ROLE worker SET synchronous_commit = off");
+    await admin.query("ALTER TABLE lachesis_rows ADD CHECK (current_setting('synchronous_commit') <> 'off')");
     await admin.end();
     const workers = await Promise.all([1, 2].map(() => open(address.replace("test@", "worker@"))));
     await Promise.all(Array.from({ length: 20 }, (_, index) => add(workers[index % 2]!, ["a"])));

@@ -35,12 +35,13 @@ class HalfDone extends Error {
 /** Notes of deleted rows are swept when so many versions have passed; a replica that slept longer reads everything. */
 const SWEEP_EVERY = 2_000;
 
-/** Whatever the database's own defaults are. A server that halts with the lock loses it: the others need not wait for it. */
-const BEGIN = {
-  writing: "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
-  reading: "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-  bound: "SET LOCAL idle_in_transaction_session_timeout = '30s'",
-};
+/** A server that halts with the lock loses it after so long: the others need not wait for it. */
+const BOUND = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
+/** Whatever the database's own defaults are: a commit is one when it is on disk. */
+const BEGIN_WRITING = `
+  BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; ${BOUND};
+  SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`;
+const BEGIN_READING = `BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; ${BOUND}`;
 
 export class PostgresRun {
   readonly #name: string;
@@ -100,7 +101,7 @@ export class PostgresRun {
         : together.some(({ kind }) => kind === "try")
           ? "FOR UPDATE SKIP LOCKED"
           : "";
-      await client.query(`${lock ? BEGIN.writing : BEGIN.reading}; ${BEGIN.bound}`);
+      await client.query(lock ? BEGIN_WRITING : BEGIN_READING);
       const now = await this.#catchUp(client, lock);
       const settled = now === null ? this.#skipped(together) : this.#work(together, now);
       const rows = this.#state.takeChanges();
