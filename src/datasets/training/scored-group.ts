@@ -136,8 +136,17 @@ function messagesOf(value: unknown, name: string, place: string): ChatMessage[] 
     const { content = null } = message as Record<string, unknown>;
     if (content !== null && typeof content !== "string" && !Array.isArray(content))
       throw wrong(place, `\`${name}[${index}].content\` must be a text, a list of parts or null`);
+    if (Array.isArray(content) && !content.every(isObject))
+      throw wrong(place, `\`${name}[${index}].content\` must be a list of objects`);
+    const { tool_calls = null } = message as Record<string, unknown>;
+    if (tool_calls !== null && !(Array.isArray(tool_calls) && tool_calls.every(isCall)))
+      throw wrong(place, `\`${name}[${index}].tool_calls\` must be a list of calls with a \`function\` and its name`);
   });
   return value as ChatMessage[];
+}
+
+function isCall(value: unknown): boolean {
+  return isObject(value) && isObject(value.function) && typeof value.function.name === "string";
 }
 
 const ROLES: ReadonlySet<string> = new Set(["system", "developer", "user", "assistant", "tool"]);

@@ -338,6 +338,8 @@ describe("files", () => {
       [{ masks: [[1, 2], "x"] }, /`masks\[1\]`/],
       [{ masks: [[1], [2]] }, /`masks\[0\]` has 1 entries for 2 tokens/],
       [{ outcome: { kind: "scored", reward: "1" }, messages: [] }, /`outcome.reward`/],
+      [{ messages: [[user("q")], [{ role: "user", content: ["7"] }]] }, /`messages\[1\]\[0\]\.content`/],
+      [{ messages: [[], [{ ...assistant(""), tool_calls: [{ name: "f" }] }]] }, /`messages\[1\]\[0\]\.tool_calls`/],
       [{ rollout_ids: ["r"] }, /`rollout_ids` has 1/],
       [{ tools: "bash" }, /`tools`/],
     ];
@@ -367,5 +369,11 @@ describe("files", () => {
       { from: "gpt", value: '<tool_call>\n{"name": "f", "arguments": {"x": 1}}\n</tool_call>' },
       { from: "tool", value: "<tool_response>\nok\n</tool_response>" },
     ]);
+    const picture = { type: "image_url", image_url: { url: "data:1" } };
+    const seen = { role: "user" as const, content: [{ type: "text", text: "What is " }, picture] };
+    const asObject = { ...call, function: { name: "f", arguments: { x: 1 } as unknown as string } };
+    const shown = shareGpt({ ...row, messages: [seen, { ...assistant(""), tool_calls: [asObject] }] });
+    expect(shown).toMatchObject({ images: ["data:1"], conversations: [{ value: "What is <image>" }, {}] });
+    expect(JSON.stringify(shown)).toContain('\\"arguments\\": {\\"x\\":1}');
   });
 });
