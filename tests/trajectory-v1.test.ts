@@ -190,6 +190,21 @@ describe("protocol v1", () => {
     expect(plain.headers.get("content-encoding")).toBeNull();
   });
 
+  it.each(["text/plain", "foo", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])(
+    "refuses a body that says it is %s",
+    async (type) => {
+      const answer = await fetch(`${api.url}/scored_data`, {
+        method: "POST",
+        body: Buffer.from(JSON.stringify(group(1))),
+        headers: { "content-type": type },
+      });
+      expect([answer.status, await answer.json()]).toEqual([
+        422,
+        { detail: [expect.objectContaining({ msg: expect.any(String) })] },
+      ]);
+    },
+  );
+
   it.each([
     ['{"tokens": x}', 11],
     ['{"tokens": [', 12],

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type RunningApi, startApi } from "../src/trajectory/index.ts";
 import { OPERATIONS } from "../src/trajectory/server/openapi.ts";
 import { ARROW_TYPE, decodeArrow, encodeArrow } from "../src/trajectory/wire/arrow.ts";
+import { readArrowStream } from "../src/trajectory/wire/arrow-stream.ts";
 
 let api: RunningApi;
 const TOKENS = "env:env-token,trainer:trainer-token,admin:admin-token";
@@ -233,6 +234,13 @@ describe("protocol v2", () => {
     const arrow = await post("/v2/runs/a/batches/lease", { trainer: "t" }, asked);
     expect(arrow.headers.get("content-type")).toBe(ARROW_TYPE);
     const read = decodeArrow(arrow.bytes);
+    let { batch_id } = JSON.parse(readArrowStream(arrow.bytes).metadata.get("batch")!);
+    for (const accept of [`${ARROW_TYPE};q=0`, `application/json, ${ARROW_TYPE};q=0.5`, "*/*"]) {
+      await post(`/v2/runs/a/batches/${batch_id}/nack`, {});
+      const plain = await post("/v2/runs/a/batches/lease", { trainer: "t" }, { accept });
+      expect([accept, plain.headers.get("content-type")]).toEqual([accept, "application/json"]);
+      ({ batch_id } = plain.json);
+    }
     expect(read.map(({ tokens, masks, scores }) => ({ tokens, masks, scores }))).toEqual(
       json.map(({ tokens, masks, scores }: Record<string, unknown>) => ({ tokens, masks, scores })),
     );

@@ -58,6 +58,11 @@ export function buildApp(context: ApiContext): FastifyInstance {
     // What is still on its way would be read as the next request.
     if (!request.raw.complete) reply.header("connection", "close");
     if (error instanceof InvalidBody) return reply.code(422).send({ detail: error.detail });
+    // A text that is no media type is one that is not JSON.
+    if (error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE")
+      return reply
+        .code(422)
+        .send({ detail: [{ type: "value_error", loc: ["header", "content-type"], msg: error.message }] });
     if (error instanceof BadBody) {
       return error.plain
         ? reply.code(error.status).type("text/plain; charset=utf-8").send(error.message)

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { constants, gzip, zstdCompress } from "node:zlib";
 import type { FastifyInstance } from "fastify";
 import { ARROW_TYPE } from "../wire/arrow.ts";
+import { qualityOf } from "./accepts.ts";
 
 const LEAST_BYTES = 1_000;
 const gzipped = promisify(gzip);
@@ -16,23 +17,13 @@ export function compressAnswers(app: FastifyInstance): void {
     if (bytes.length < LEAST_BYTES || reply.hasHeader("content-encoding")) return payload;
     const accepted = request.headers["accept-encoding"];
     reply.header("vary", "accept-encoding");
-    if (reply.getHeader("content-type") === ARROW_TYPE && accepts(accepted, "zstd")) {
+    if (reply.getHeader("content-type") === ARROW_TYPE && qualityOf(accepted, "zstd") > 0) {
       reply.removeHeader("content-length").header("content-encoding", "zstd");
       return zstandard(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
     }
-    if (!accepts(accepted, "gzip")) return payload;
+    if (qualityOf(accepted, "gzip") === 0) return payload;
     reply.removeHeader("content-length").header("content-encoding", "gzip");
     // The fastest level: batches are large, and trainers wait for them.
     return gzipped(bytes, { level: 1 });
-  });
-}
-
-function accepts(header: string | string[] | undefined, name: string): boolean {
-  const parts = String(header ?? "")
-    .toLowerCase()
-    .split(",");
-  return parts.some((part) => {
-    const [coding, ...parameters] = part.split(";").map((text) => text.trim());
-    return coding === name && !parameters.some((text) => /^q=0(\.0*)?$/.test(text));
   });
 }

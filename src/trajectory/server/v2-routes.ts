@@ -10,6 +10,7 @@ import { ARROW_TYPE, encodeArrow } from "../wire/arrow.ts";
 import { payloadGroup, payloadJson } from "../wire/payload.ts";
 import { InvalidBody } from "../wire/problem-detail.ts";
 import { integer, objectOf, optional, required, text } from "../wire/readers.ts";
+import { qualityOf } from "./accepts.ts";
 import { type ApiContext, allow } from "./context.ts";
 import { whenOver } from "./delivery.ts";
 import { acknowledge, joinedArray, newTrainerId, statusOfEnv, submitGroups, waitForBatch } from "./exchange.ts";
@@ -139,7 +140,7 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
     whenOver(context, reply, { sent: async () => {}, lost: giveBack });
     context.metrics.handedOut(run);
     const head = { batch_id: id, step, lease_expires_at: new Date(until).toISOString() };
-    if ((request.headers.accept ?? "").includes(ARROW_TYPE)) {
+    if (wantsArrow(request.headers.accept)) {
       const stream = encodeArrow(leased.payloads.map(payloadGroup), { batch: JSON.stringify(head) });
       return reply.type(ARROW_TYPE).send(Buffer.from(stream.buffer, stream.byteOffset, stream.byteLength));
     }
@@ -174,4 +175,10 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
 
 function param(request: FastifyRequest, name: "run" | "id"): string {
   return (request.params as Record<string, string>)[name]!;
+}
+
+/** Who names it can read it, and wants it unless JSON is named before it. */
+function wantsArrow(accept: string | undefined): boolean {
+  const quality = qualityOf(accept, ARROW_TYPE);
+  return quality > 0 && quality >= qualityOf(accept, "application/json");
 }

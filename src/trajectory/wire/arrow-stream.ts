@@ -47,10 +47,15 @@ export function readArrowStream(bytes: Uint8Array): ArrowStream {
   let schema: ColumnType[] | null = null;
   const stream: ArrowStream = { metadata: new Map(), batches: [] };
   let at = 0;
-  while (at + 8 <= bytes.byteLength) {
+  // Without its mark the end of the bytes is the stream's.
+  while (at < bytes.byteLength) {
+    if (at + 8 > bytes.byteLength) throw new StreamError("The stream is cut short");
     if (view.getUint32(at, true) !== CONTINUATION) throw new StreamError(`No message begins at byte ${at}`);
     const size = view.getInt32(at + 4, true);
-    if (size === 0) break;
+    if (size === 0) {
+      if (at + 8 < bytes.byteLength) throw new StreamError("Something follows the end of the stream");
+      break;
+    }
     const body = at + 8 + size;
     if (size < 0 || body > bytes.byteLength) throw new StreamError("A message is longer than the stream");
     const message = FlatTable.root(bytes.subarray(at + 8, body));
@@ -74,7 +79,10 @@ export function readArrowStream(bytes: Uint8Array): ArrowStream {
 function columnTypes(schema: FlatTable): ColumnType[] {
   const fields = schema.tables(1);
   if (fields.length > MOST_COLUMNS) throw new StreamError(`More than ${MOST_COLUMNS} columns`);
-  return fields.map((field) => columnType(field, 0));
+  const types = fields.map((field) => columnType(field, 0));
+  const twice = types.find(({ name }, place) => types.findIndex((type) => type.name === name) !== place);
+  if (twice) throw new StreamError(`Column ${twice.name} stands there twice`);
+  return types;
 }
 
 function columnType(field: FlatTable, depth: number): ColumnType {

@@ -78,6 +78,30 @@ describe("Arrow", () => {
     }
   });
 
+  it("refuses what would lose a group's fields or give them to another one", () => {
+    const group = (mark: number) => readGroup({ tokens: [[mark]], masks: [[mark]], scores: [mark], env_id: mark });
+    const stream = encodeArrow([group(1), group(2)]);
+    const described = (groups: unknown) =>
+      decodeArrow(
+        encodeArrow(
+          [group(1), group(2)].map(({ env_id: _, ...one }) => one),
+          { groups: JSON.stringify(groups) },
+        ),
+      );
+    expect(decodeArrow(stream).map(({ env_id }) => env_id)).toEqual([1, 2]);
+    const cut = [stream.subarray(0, -1), Buffer.concat([stream, stream]), Buffer.concat([stream, Buffer.of(0)])];
+    for (const bytes of cut) expect(() => decodeArrow(bytes)).toThrow(InvalidBody);
+    // Without the mark at its end it is whole.
+    expect(decodeArrow(stream.subarray(0, -8))).toHaveLength(2);
+    for (const groups of [[{}], [{}, {}, {}], [1, 2], "x", [[], []]])
+      expect(() => described(groups), JSON.stringify(groups)).toThrow(InvalidBody);
+    expect(described([{ env_id: 3, scores: [9] }, null]).map(({ env_id, scores }) => [env_id, scores])).toEqual([
+      [3, [1]],
+      [undefined, [2]],
+    ]);
+    expect(described({ 1: { env_id: 4 } }).map(({ env_id }) => env_id)).toEqual([undefined, 4]);
+  });
+
   it("never gives anything but groups or a refusal, whatever bytes are turned", () => {
     const group: ScoredGroup = readGroup({
       tokens: [[1, 2, 3], [4]],

@@ -79,7 +79,7 @@ export function encodeArrow(
   const fields = children.map((child, place) => new Field(names[place]!, child.type, place === 3 || place === 5));
   const schema = new Schema(
     fields,
-    new Map([...Object.entries(metadata), ["groups", JSON.stringify(groups.map(groupFields))]]),
+    new Map([["groups", JSON.stringify(groups.map(groupFields))], ...Object.entries(metadata)]),
   );
   const struct = makeData({ type: new Struct(fields), length: rows.length, nullCount: 0, children });
   return tableToIPC(new Table(schema, [new RecordBatch(schema, struct)]), "stream");
@@ -98,7 +98,6 @@ export function decodeArrow(bytes: Uint8Array): Record<string, unknown>[] {
 
 function decode({ metadata, batches }: ArrowStream): Record<string, unknown>[] {
   requireAffordableStream({ metadata, batches });
-  const described = describedGroups(metadata);
   const groups = new Map<number, Sequences>();
   for (const { rows, columns } of batches) {
     const numbers = column(columns, "group", "int32");
@@ -122,15 +121,17 @@ function decode({ metadata, batches }: ArrowStream): Record<string, unknown>[] {
     }
   }
   const order = [...groups.keys()].sort((a, b) => a - b);
+  const described = describedGroups(metadata, order.length);
   return order.map((number, place) => {
     const { tokens, masks, scores, logprobs, messages } = groups.get(number)!;
+    const rest: Partial<Record<string, unknown>> = described(number, place);
     return {
+      ...rest,
       tokens,
-      masks,
+      masks: rest.masks ?? masks,
       scores,
       inference_logprobs: allOrNone(logprobs, "inference_logprobs"),
-      messages: allOrNone(messages, "messages"),
-      ...described(number, place),
+      messages: rest.messages ?? allOrNone(messages, "messages"),
     };
   });
 }
@@ -172,8 +173,14 @@ function groupFields(group: ScoredGroup): Record<string, unknown> {
   return { ...Object.fromEntries(kept), ...(!plainMasks && { masks }), ...(!plainMessages && { messages }) };
 }
 
-/** Metadata: `groups` (a list, or an object by number), `group` (of the only one), or the fields themselves. */
-function describedGroups(metadata: ReadonlyMap<string, string>): (number: number, place: number) => object {
+/**
+ * Metadata: `groups` (a list with an entry for each group in the order of their numbers, or an object by number), `group`
+ * (of each), or the fields themselves.
+ */
+function describedGroups(
+  metadata: ReadonlyMap<string, string>,
+  count: number,
+): (number: number, place: number) => object {
   const read = (name: string): unknown => {
     const text = metadata.get(name);
     if (text === undefined) return undefined;
@@ -186,13 +193,23 @@ function describedGroups(metadata: ReadonlyMap<string, string>): (number: number
   const groups = read("groups");
   const single = read("group");
   const own = GROUP_FIELDS.filter((name) => metadata.has(name)).map((name) => [name, read(name)] as const);
+  // What would be dropped without a word, or given to another group, is refused.
+  const entry = (name: string, found: unknown): object => {
+    if (found != null && !isObject(found))
+      throw refused("dict_type", ["metadata", name], "A group's entry is an object");
+    return found ?? {};
+  };
+  if (Array.isArray(groups) && groups.length !== count)
+    throw refused(
+      "value_error",
+      ["metadata", "groups"],
+      `${groups.length} entries for the ${count} groups of the rows`,
+    );
+  const byNumber = Array.isArray(groups) ? {} : entry("groups", groups);
+  const ofEach = entry("group", single);
   return (number, place) => {
-    const found = Array.isArray(groups)
-      ? (groups[number] ?? groups[place])
-      : isObject(groups)
-        ? groups[number]
-        : single;
-    return { ...Object.fromEntries(own), ...(isObject(found) ? found : {}) };
+    const ofGroup = Array.isArray(groups) ? groups[place] : (byNumber as Record<number, unknown>)[number];
+    return { ...Object.fromEntries(own), ...ofEach, ...entry("groups", ofGroup) };
   };
 }
 
