@@ -3,6 +3,7 @@
  * with `weight: 0` is shown and not trained: it is trained in another row of the same rollout.
  */
 import { type ChatMessage, LachesisError, type ToolSchema } from "../../core/index.ts";
+import { givenTurns } from "./given-turns.ts";
 import type { Conversation, ScoredRollout, TokenRow, TrainingGroup } from "./scored-group.ts";
 import { isApart, type SelectOptions, selected } from "./select.ts";
 
@@ -86,15 +87,16 @@ function withMessages({ groupId }: TrainingGroup, { conversations }: ScoredRollo
  */
 function weighted(conversations: readonly Conversation[]): WeightedMessage[][] {
   const trained = new Set<string>();
-  return conversations.flatMap(({ messages, sampledTurns }) => {
-    const turns = messages.filter(({ role }) => role === "assistant").length;
-    let given = sampledTurns === null ? 0 : Math.max(0, turns - sampledTurns);
+  return conversations.flatMap((conversation) => {
+    const { messages } = conversation;
+    const given = givenTurns(conversation);
+    let turn = 0;
     let history = "";
     let fresh = false;
     const row = messages.map((message): WeightedMessage => {
       history += `${JSON.stringify(message)}\n`;
       if (message.role !== "assistant") return message;
-      if (given-- > 0 || trained.has(history)) return { ...message, weight: 0 };
+      if (given.has(turn++) || trained.has(history)) return { ...message, weight: 0 };
       trained.add(history);
       fresh = true;
       return message;

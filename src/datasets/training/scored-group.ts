@@ -12,12 +12,18 @@ export interface TokenRow {
   trainedFrom: number | null;
 }
 
+export interface SampledTurns {
+  count: number;
+  /** Where each ends, as a part of the sequence's tokens; null where several sequences hold the conversation. */
+  ends: number[] | null;
+}
+
 export interface Conversation {
   messages: ChatMessage[];
   /** Empty where the source has none. */
   sequences: TokenRow[];
-  /** How many turns the policy sampled, which are the last ones; null where no masks say it. */
-  sampledTurns: number | null;
+  /** The turns that the policy sampled; null where no masks say it. */
+  sampled: SampledTurns | null;
 }
 
 export interface ScoredRollout {
@@ -73,11 +79,11 @@ function fromGroup(value: Record<string, unknown>, place: string, number: number
     // Sequences of one conversation (thinking that was stripped, say) share its messages: it is one row of messages.
     const known = text.length > 0 && rollout.conversations.find(({ messages }) => sameText(messages, text));
     if (!known) {
-      rollout.conversations.push({ messages: text, sequences, sampledTurns: mask?.turns ?? null });
+      rollout.conversations.push({ messages: text, sequences, sampled: mask?.sampled ?? null });
       return;
     }
     known.sequences.push(...sequences);
-    known.sampledTurns = mask && known.sampledTurns !== null ? known.sampledTurns + mask.turns : null;
+    known.sampled = mask && known.sampled && { count: known.sampled.count + mask.sampled.count, ends: null };
   });
   return {
     groupId: nameOf(value.group_id, number),
@@ -96,7 +102,7 @@ function fromSample(value: Record<string, unknown>, place: string): TrainingGrou
   const conversation: Conversation = {
     messages: messagesOf(value.messages, "messages", place),
     sequences: [],
-    sampledTurns: null,
+    sampled: null,
   };
   const rollout = { rolloutId: String(rollout_id ?? place), conversations: [conversation] };
   const reward = rewardOf(isObject(outcome) ? outcome : { kind: "scored", reward: value.reward }, place);
@@ -178,11 +184,13 @@ function toolsOf(value: unknown, place: string): ToolSchema[] | null {
  * The first token that is trained, and the stretches of such tokens: one for each sampled turn, because the template's
  * tokens stand between. null where the first token is trained already: such masks do not tell prompt and answer apart.
  */
-function maskOf(mask: readonly number[]): { from: number; turns: number } | null {
+function maskOf(mask: readonly number[]): { from: number; sampled: SampledTurns } | null {
   const from = mask.findIndex((id) => id !== -100);
   if (from === 0 || mask.length === 0) return null;
-  const turns = mask.filter((id, place) => id !== -100 && mask[place - 1] === -100).length;
-  return { from: from === -1 ? mask.length : from, turns };
+  const ends = mask.flatMap((id, place) =>
+    id !== -100 && (mask[place + 1] ?? -100) === -100 ? [(place + 1) / mask.length] : [],
+  );
+  return { from: from === -1 ? mask.length : from, sampled: { count: ends.length, ends } };
 }
 
 function nameOf(value: unknown, number: number | string): string {

@@ -137,6 +137,10 @@ describe("rows", () => {
         .filter(({ role }) => role === "assistant")
         .map(({ weight }) => weight ?? 1);
     expect(weights(line)).toEqual([0, 1, 1]);
+    // Whatever turn it is.
+    expect(weights({ ...line, masks: [[-100, 2, -100, -100, 5]] })).toEqual([1, 0, 1]);
+    expect(weights({ ...line, masks: [[-100, 2, -100, 4, -100]] })).toEqual([1, 1, 0]);
+    expect(weights({ ...line, masks: [[-100, 2, -100, -100, -100]] })).toEqual([1, 0, 0]);
     // A mask that trains from the first token on does not tell prompt and answer apart; without one nothing is known.
     expect(weights({ ...line, masks: [[1, 1, 1, 1, 1]] })).toEqual([1, 1, 1]);
     expect(weights({ ...line, masks: null })).toEqual([1, 1, 1]);
