@@ -50,17 +50,20 @@ export interface FaultReport {
   miscounted: number;
   /** Leases that passed on before their time: a clock that jumped moved them. */
   early: number;
+  /** Servers that ended by themselves, whatever was done to their disk or their database. */
+  fallen: number;
 }
 
 /** What must not happen, together. */
-export function failures({ lost, doubled, altered, miscounted, early }: FaultReport): number {
-  return lost + doubled + altered + miscounted + early;
+export function failures({ lost, doubled, altered, miscounted, early, fallen }: FaultReport): number {
+  return lost + doubled + altered + miscounted + early + fallen;
 }
 
 /** Runs so many rounds; each is one store, fed and emptied while things go wrong. Without `postgres`: on SQLite. */
 export async function injectFaults(rounds: number, seed: number, postgres?: PostgresServer): Promise<FaultReport> {
   const troubles = { kills: 0, envKills: 0, halts: 0, fullDisks: 0, crashes: 0, cuts: 0, slow: 0, trainerDeaths: 0 };
-  const report: FaultReport = { rounds: 0, ...troubles, lost: 0, doubled: 0, altered: 0, miscounted: 0, early: 0 };
+  const harm = { lost: 0, doubled: 0, altered: 0, miscounted: 0, early: 0, fallen: 0 };
+  const report: FaultReport = { rounds: 0, ...troubles, ...harm };
   for (let round = 0; round < rounds; round++) {
     const before = failures(report);
     await oneRound(random(seed + round), report, postgres);
@@ -188,6 +191,7 @@ async function oneRound(
     await servers.stop();
     report.cuts += network.cuts();
     report.slow += network.slow();
+    report.fallen += servers.fallen();
     disk.remove();
     rmSync(outbox, { recursive: true, force: true });
   }

@@ -13,6 +13,8 @@ export interface Servers {
   kill(place: number): boolean;
   /** For so many milliseconds it does nothing, with all that it holds. */
   halt(place: number, ms: number): Promise<void>;
+  /** How many ended by themselves after they had begun to listen. */
+  fallen(): number;
   stop(): Promise<void>;
 }
 
@@ -21,13 +23,19 @@ export async function startServers(count: number, store: string): Promise<Server
   const running: (ChildProcess | null)[] = [];
   const ended = new Set<Promise<void>>();
   let over = false;
+  let fallen = 0;
 
   function start(place: number): void {
     const args = ["--import", CLOCK, SERVER, "api", "--port", String(ports[place]), "--store", store];
-    const child = spawn(process.execPath, args, { stdio: "ignore" });
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "ignore"] });
     running[place] = child;
+    let listens = false;
+    child.stdout.on("data", () => {
+      listens = true;
+    });
     const end = new Promise<void>((resolve) => {
-      child.once("exit", () => {
+      child.once("exit", (_, signal) => {
+        if (listens && signal !== "SIGKILL") fallen++;
         ended.delete(end);
         running[place] = null;
         // Also one that could not start: its disk was full.
@@ -50,6 +58,7 @@ export async function startServers(count: number, store: string): Promise<Server
       await new Promise((resolve) => setTimeout(resolve, ms));
       child?.kill("SIGCONT");
     },
+    fallen: () => fallen,
     async stop() {
       over = true;
       for (const child of running) child?.kill("SIGKILL");
