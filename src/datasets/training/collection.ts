@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { isObject, LachesisError } from "../../core/index.ts";
 import { linesOfFile } from "../text-file.ts";
-import { openRows, type RowFile, refuseToReplace } from "./row-writer.ts";
+import { cannotWrite, makeFolderOf, openRows, type RowFile, refuseToReplace } from "./row-writer.ts";
 import type { TrainingRow } from "./rows.ts";
 
 export interface CollectedBatch {
@@ -68,6 +68,7 @@ export class Collection {
       );
     }
     const mark = earlier ?? { of, bytes: 0, rows: 0, batches: 0, last: null, before, after: null };
+    await makeFolderOf(paths.rows);
     const handle = await open(paths.rows, "a+");
     // Rows of a batch that was not whole when the process died: it is delivered again.
     await handle.truncate(mark.bytes);
@@ -94,8 +95,12 @@ export class Collection {
   /** Settles when the rows are safe on disk; only then the batch may be acknowledged. */
   async add(batch: CollectedBatch, rows: readonly TrainingRow[]): Promise<void> {
     const text = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-    await this.#handle.appendFile(text);
-    await this.#handle.datasync();
+    try {
+      await this.#handle.appendFile(text);
+      await this.#handle.datasync();
+    } catch (error) {
+      throw cannotWrite(pathsOf(this.#file).rows, error);
+    }
     const { bytes, rows: had, batches } = this.#mark;
     await this.#write({
       ...this.#mark,

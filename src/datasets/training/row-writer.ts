@@ -5,9 +5,10 @@
 
 import { once } from "node:events";
 import { createWriteStream, existsSync } from "node:fs";
-import { copyFile, open, rename, rm, stat } from "node:fs/promises";
+import { copyFile, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { finished } from "node:stream/promises";
-import { LachesisError } from "../../core/index.ts";
+import { errorMessage, isErrno, LachesisError, toLachesisError } from "../../core/index.ts";
 import { parquetRows } from "./parquet-rows.ts";
 import type { RowKind, TrainingRow } from "./rows.ts";
 import { shareGpt } from "./sharegpt.ts";
@@ -38,18 +39,45 @@ export function refuseToReplace({ path, format, append }: Omit<RowFile, "kind">)
   if (format === "parquet") throw new LachesisError("unsupported", `${path}: a parquet file cannot be appended to.`);
 }
 
-/** Throws `conflict` where the file exists and `append` is not asked for. */
-export async function openRows({ path, format, kind, append }: RowFile): Promise<RowWriter> {
-  refuseToReplace({ path, format, append });
-  const exists = existsSync(path);
+/**
+ * Makes the folders above the file. Throws `conflict` where the file exists and `append` is not asked for; here and later
+ * `disk_full` and `data_invalid`, with the path, where it cannot be written.
+ */
+export async function openRows(file: RowFile): Promise<RowWriter> {
+  refuseToReplace(file);
+  const { path, format, kind } = file;
   const temporary = `${path}.partial`;
-  if (format === "parquet") return namedAtEnd(await parquetRows(temporary, kind), temporary, path);
-  if (exists) await copyFile(path, temporary);
+  try {
+    await makeFolderOf(path);
+    const rows = format === "parquet" ? await parquetRows(temporary, kind) : await lineRows(temporary, file);
+    return namedAtEnd(rows, temporary, path);
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+export async function makeFolderOf(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+}
+
+/** An error of the file system as one of ours, with the path. */
+export function cannotWrite(path: string, error: unknown): LachesisError {
+  if (!isErrno(error)) return toLachesisError(error);
+  const code = toLachesisError(error, "data_invalid").code;
+  return new LachesisError(code, `${path} cannot be written: ${errorMessage(error)}.`, { cause: error });
+}
+
+async function lineRows(temporary: string, { path, format }: RowFile): Promise<RowWriter> {
+  const exists = existsSync(path);
+  if (exists) {
+    await copyFile(path, temporary);
+    await endLastLine(temporary);
+  }
   const stream = createWriteStream(temporary, { flags: exists ? "a" : "w" });
   // Errors reach the caller through `write` and `close`.
   const failed = once(stream, "error").then(([error]) => error as Error);
   failed.catch(() => {});
-  const lines: RowWriter = {
+  return {
     async write(row) {
       const shown = format === "sharegpt" ? shareGpt(row) : row;
       if (stream.errored) throw stream.errored;
@@ -63,16 +91,31 @@ export async function openRows({ path, format, kind, append }: RowFile): Promise
       stream.destroy();
     },
   };
-  return namedAtEnd(lines, temporary, path);
+}
+
+/** Files that others wrote may end without a line's end: a row behind it would be part of that line. */
+async function endLastLine(path: string): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    const { size } = await file.stat();
+    const last = Buffer.alloc(1);
+    if (size > 0) await file.read(last, 0, 1, size - 1);
+    if (size > 0 && last.toString("latin1") !== "\n") await file.write("\n", size);
+  } finally {
+    await file.close();
+  }
 }
 
 function namedAtEnd(rows: RowWriter, temporary: string, path: string): RowWriter {
+  const failed = (error: unknown) => {
+    throw cannotWrite(path, error);
+  };
   return {
-    write: (row) => rows.write(row),
+    write: (row) => rows.write(row).catch(failed),
     async close(ready) {
-      await rows.close();
+      await rows.close().catch(failed);
       await ready?.((await stat(temporary)).size);
-      await intoPlace(temporary, path);
+      await intoPlace(temporary, path).catch(failed);
     },
     async discard() {
       await rows.discard();

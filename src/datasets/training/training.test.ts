@@ -215,6 +215,21 @@ describe("files", () => {
         .map((line) => JSON.parse(line)),
     ).toEqual([row, row]);
     await expect(openRows({ path, format: "jsonl", kind: "sft", append: false })).rejects.toThrow(/--append/);
+    const cut = join(directory, "cut.jsonl");
+    await writeFile(cut, '{"whole": 1}');
+    const more = await openRows({ path: cut, format: "jsonl", kind: "sft", append: true });
+    await more.write(row!);
+    await more.close();
+    expect((await readFile(cut, "utf8")).split("\n").map((line) => line && JSON.parse(line))).toEqual([
+      { whole: 1 },
+      row,
+      "",
+    ]);
+    const deep = await openRows({ path: join(directory, "a/b/c.jsonl"), format: "jsonl", kind: "sft", append: false });
+    await deep.discard();
+    await expect(
+      openRows({ path: join(cut, "x.parquet"), format: "parquet", kind: "sft", append: false }),
+    ).rejects.toMatchObject({ code: "data_invalid", message: expect.stringContaining("x.parquet cannot be written") });
     const parquet = await openRows({
       path: join(directory, "rows.parquet"),
       format: "parquet",
