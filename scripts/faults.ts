@@ -9,6 +9,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type PostgresServer, startPostgres } from "../src/trajectory/stores/postgres-server.fixture.ts";
 import { badNetwork } from "./faults/bad-network.ts";
 import { boxedGroup, isSame, markedGroup, type SentGroup } from "./faults/group-content.ts";
@@ -173,7 +174,7 @@ async function oneRound(
     report.doubled += [...delivered.values()].filter((times) => times > 1).length;
     if (delivered.size < GROUPS) return;
     await trouble;
-    await Promise.race([env.done, sleep(deadline - Date.now())]);
+    await Promise.race([env.done, sleep(deadline - Date.now(), undefined, { ref: false })]);
     // What is on disk must say the same as what the servers said, and what was delivered stays known.
     servers.ports.forEach((_, place) => {
       servers.kill(place);
@@ -217,8 +218,6 @@ async function until<T>(deadline: number, attempt: () => Promise<T | null>): Pro
     await sleep(25);
   }
 }
-
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** mulberry32: small, and the same everywhere. */
 function random(seed: number): () => number {

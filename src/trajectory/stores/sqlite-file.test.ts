@@ -7,7 +7,10 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { RunState } from "../state/run-state.ts";
 import { submit } from "../state/submits.ts";
 import { openStore } from "./open.ts";
+import { SaveQueue } from "./save-queue.ts";
+import { SmallSaves } from "./small-saves.ts";
 import { prepareToWrite } from "./sqlite-save.ts";
+import { SqliteThread } from "./sqlite-thread.ts";
 import type { Store } from "./store.ts";
 
 let folder = "";
@@ -110,6 +113,18 @@ it("answers others while another program writes into the file, and saves when it
     ["answered", "done", "saved"],
     [0, 1],
   ]);
+});
+
+it("saves nothing once the thread that holds the lock is gone", async () => {
+  const thread = new SqliteThread(file);
+  await thread.ready;
+  const small = new SmallSaves(file);
+  const queue = new SaveQueue(thread, small, () => {});
+  const save = { run: "r", rows: [{ table: "run", id: "run", body: "{}" }] };
+  await queue.add(save);
+  await thread.close();
+  await expect(queue.add(save)).rejects.toMatchObject({ code: "internal" });
+  small.close();
 });
 
 it("syncs the journal at each save", () => {
