@@ -159,9 +159,14 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
 
   /** Whether anybody takes batches: environments need not work for nobody. */
   function trainerOf(run: string): Promise<{ trainer_gone: boolean }> {
-    return store.read(run, ({ run: { trainerSeen } }, now) => ({
-      trainer_gone: trainerSeen === undefined || now - trainerSeen > context.silenceMs,
-    }));
+    return store.read(run, ({ run: { trainerSeen }, batches }, now) => {
+      const isSilent = trainerSeen === undefined || now - trainerSeen > context.silenceMs;
+      // Whoever holds a lease said how long the work on it may take; v1 calls hold theirs without a word.
+      const isBusy = [...batches.values()].some(
+        ({ lease }) => lease && lease.until > now && !lease.trainer.startsWith("v1:"),
+      );
+      return { trainer_gone: isSilent && !isBusy };
+    });
   }
 
   /** The run's name; throws `not_found` where nobody created it. */
