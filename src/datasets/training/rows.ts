@@ -137,7 +137,12 @@ function lastText(rollout: ScoredRollout, decode: Decode): string | null {
   return last ? decode(last.tokens) : null;
 }
 
+/** Throws `data_invalid` where the groups were written without their tokens. */
 function textsOf(group: TrainingGroup, decode: Decode): string[] {
+  if (group.rollouts.length > 0 && group.rollouts.every((rollout) => sequencesOf(rollout).length === 0)) {
+    const what = `Group ${group.groupId} holds no tokens.`;
+    throw new LachesisError("data_invalid", `${what} Without --tokenizer rows are made of the messages.`);
+  }
   return group.rollouts.flatMap((rollout) => sequencesOf(rollout).map(({ tokens }) => decode(tokens)));
 }
 

@@ -190,6 +190,8 @@ describe("rows", () => {
     const group = trainingGroup(groupLine([1], { messages: null }), "f:1", 1);
     expect(() => sftRows(group, everything, null)).toThrow(/include_messages/);
     expect(sftRows(group, everything, (tokens) => `text ${tokens}`)).toHaveLength(1);
+    const spoken = trainingGroup(groupLine([1, 0], { tokens: null, masks: null }), "f:1", 1);
+    for (const make of [sftRows, dpoRows]) expect(() => make(spoken, everything, String)).toThrow(/holds no tokens/);
   });
 });
 
