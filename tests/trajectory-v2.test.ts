@@ -1,7 +1,7 @@
 import { zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type RunningApi, startApi } from "../src/trajectory/index.ts";
-import { OPERATIONS } from "../src/trajectory/server/openapi.ts";
+import { OPERATIONS } from "../src/trajectory/server/openapi-operations.ts";
 import { ARROW_TYPE, decodeArrow, encodeArrow } from "../src/trajectory/wire/arrow.ts";
 import { readArrowStream } from "../src/trajectory/wire/arrow-stream.ts";
 
@@ -212,6 +212,10 @@ describe("protocol v2", () => {
     });
     await call("DELETE", `/v2/runs/a/envs/${second.env_id}`);
     expect((await call("GET", `/v2/runs/a/envs/${first.env_id}`)).json.env_weight).toBe(1);
+    // Only a registration brings back what left, not a question.
+    await call("GET", `/v2/runs/a/envs/${second.env_id}`);
+    await post("/v2/runs/a/groups", group(9, { env_id: second.env_id }));
+    expect((await call("GET", `/v2/runs/a/envs/${first.env_id}`)).json.env_weight).toBe(1);
     expect((await post("/v2/runs/a/envs", { ...env, token: second.token })).json.env_id).toBe(second.env_id);
     const { revision } = (await call("GET", `/v2/runs/a/envs/0/watch`)).json;
     const watching = call("GET", `/v2/runs/a/envs/0/watch?since=${revision}&wait_ms=20000`);
@@ -261,7 +265,13 @@ describe("protocol v2", () => {
     await run("a");
     await post("/v2/runs/a/groups", group(1));
     const { paths } = (await call("GET", "/openapi.json")).json;
-    for (const { method, path } of OPERATIONS) expect(paths[path][method]).toBeDefined();
+    for (const { method, path, roles, body } of OPERATIONS) {
+      const statuses = Object.keys(paths[path][method].responses);
+      expect(statuses).toEqual(expect.arrayContaining(["200", ...(roles ? ["401"] : []), ...(body ? ["422"] : [])]));
+    }
+    const submit = paths["/v2/runs/{run}/groups"].post;
+    expect(submit.parameters.map(({ name }: { name: string }) => name)).toEqual(["run", "Idempotency-Key"]);
+    expect(Object.keys(submit.responses)).toEqual(expect.arrayContaining(["409", "413", "503"]));
     for (const path of Object.keys(paths)) {
       const known = await call("PUT", path.replace(/\{\w+\}/g, "x"));
       expect([path, known.status]).toEqual([path, 405]);

@@ -144,9 +144,10 @@ export async function statusOfEnv(context: ApiContext, run: string, env: number)
   );
   if (seen) return seen;
   return context.store.update(run, (state, now) => {
+    // First, since one that comes back has a share again.
+    seenEnv(state, env, now);
     const status = envStatus(state, env);
     raiseGroupSize(state, env);
-    seenEnv(state, env, now);
     return status;
   });
 }

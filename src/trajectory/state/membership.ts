@@ -58,19 +58,20 @@ export function registerEnv(
   };
 }
 
-/** Throws `not_found`. */
+/** The env leaves. Throws `not_found`. */
 export function disconnectEnv(state: RunState, env: number): void {
   known(state, env);
-  state.patchEnv(env, { connected: false });
+  state.patchEnv(env, { connected: false, left: true });
 }
 
 /** False where `seenEnv` would write. */
 export function isFresh(state: RunState, env: number, now: number): boolean {
   const row = known(state, env);
+  if (row.left) return true;
   return row.connected && Math.abs(now - row.lastSeen) <= SEEN_RESOLUTION_MS;
 }
 
-/** A sign of life; an env that was given up comes back. Throws `not_found`. */
+/** A sign of life; an env that was given up comes back, one that left does not. Throws `not_found`. */
 export function seenEnv(state: RunState, env: number, now: number): EnvRow {
   if (!isFresh(state, env, now)) state.patchEnv(env, { connected: true, lastSeen: now });
   return state.envs.get(env)!;

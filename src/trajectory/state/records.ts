@@ -39,6 +39,8 @@ export interface EnvRow {
   minAllocation: number | null;
   maxTokenLength: number;
   connected: boolean;
+  /** It said that it leaves: only a new registration brings it back. */
+  left?: boolean;
   /** Milliseconds since the epoch. */
   lastSeen: number;
   /** With it an env that was marked disconnected comes back under the same id. */
