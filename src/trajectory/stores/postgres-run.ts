@@ -228,12 +228,9 @@ export class PostgresRun {
       await client.query(text, [this.#name, [...deleted]]);
     }
     if (version % BigInt(SWEEP_EVERY) === 0n) version = await this.#sweep(client, version);
-    await client.query("UPDATE lachesis_runs SET version = $2, epoch = $3 WHERE run = $1", [
-      this.#name,
-      version.toString(),
-      epoch.toString(),
-    ]);
-    await client.query("SELECT pg_notify($1, $2)", [CHANNEL, this.#name]);
+    // Told when it is committed.
+    const text = "UPDATE lachesis_runs SET version = $2, epoch = $3 WHERE run = $1 RETURNING pg_notify($4, $1)";
+    await client.query(text, [this.#name, version.toString(), epoch.toString(), CHANNEL]);
     this.#version = version;
     this.#epoch = epoch;
   }
