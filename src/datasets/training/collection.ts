@@ -7,7 +7,8 @@
  */
 import { existsSync } from "node:fs";
 import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
-import { isObject, LachesisError } from "../../core/index.ts";
+import { hostname } from "node:os";
+import { isErrno, isObject, LachesisError, processStart } from "../../core/index.ts";
 import { linesOfFile } from "../text-file.ts";
 import { cannotWrite, makeFolderOf, openRows, type RowFile, refuseToReplace } from "./row-writer.ts";
 import type { TrainingRow } from "./rows.ts";
@@ -32,6 +33,15 @@ interface Mark {
   before: number | null;
   /** Bytes of the final file once it is written and only its name is missing; null until then. */
   after: number | null;
+  /** Who works on it, or did last: two at once would write into each other's rows. */
+  owner: Owner | null;
+}
+
+interface Owner {
+  pid: number;
+  host: string;
+  /** When the process started; a number that was given out again is another process. */
+  started: string | null;
 }
 
 export class Collection {
@@ -54,6 +64,12 @@ export class Collection {
     const before = existsSync(file.path) ? (await stat(file.path)).size : null;
     const of = `${file.kind} ${file.format}`;
     let earlier = existsSync(paths.rows) ? await readMark(paths.mark) : null;
+    if (earlier?.owner && isAtWork(earlier.owner)) {
+      throw new LachesisError(
+        "conflict",
+        `${paths.rows} is in use by process ${earlier.owner.pid}; name another --out.`,
+      );
+    }
     if (earlier && before !== null && before === earlier.after) {
       // The process died when the final file had its name already.
       await removeFiles(paths);
@@ -67,14 +83,16 @@ export class Collection {
         `Rows wait in ${paths.rows}, but ${why}. Move that file away, or name another --out.`,
       );
     }
-    const mark = earlier ?? { of, bytes: 0, rows: 0, batches: 0, last: null, before, after: null };
+    const owner = { pid: process.pid, host: hostname(), started: processStart(process.pid) };
+    const fresh = { of, bytes: 0, rows: 0, batches: 0, last: null, before, after: null };
+    const mark = { ...(earlier ?? fresh), owner };
     await makeFolderOf(paths.rows);
     const handle = await open(paths.rows, "a+");
     // Rows of a batch that was not whole when the process died: it is delivered again.
     await handle.truncate(mark.bytes);
     const collection = new Collection(file, handle, mark);
-    if (!earlier) await collection.#write(mark);
-    else for await (const row of collection.#rows()) collection.#count(row);
+    await collection.#write(mark);
+    if (earlier) for await (const row of collection.#rows()) collection.#count(row);
     return collection;
   }
 
@@ -144,20 +162,40 @@ export class Collection {
 
   async #write(mark: Mark): Promise<void> {
     const { mark: path } = pathsOf(this.#file);
-    const file = await open(`${path}.tmp`, "w");
     try {
-      await file.writeFile(`${JSON.stringify(mark)}\n`);
-      await file.datasync();
-    } finally {
-      await file.close();
+      await replaceFile(path, `${JSON.stringify(mark)}\n`);
+    } catch (error) {
+      throw cannotWrite(path, error);
     }
-    await rename(`${path}.tmp`, path);
     this.#mark = mark;
   }
 }
 
 function pathsOf({ path }: RowFile): { rows: string; mark: string } {
   return { rows: `${path}.collected.jsonl`, mark: `${path}.collected.json` };
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const file = await open(`${path}.tmp`, "w");
+  try {
+    await file.writeFile(text);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.tmp`, path);
+}
+
+/** True for another process of this machine that is alive. */
+function isAtWork({ pid, host, started }: Owner): boolean {
+  if (host !== hostname() || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (isErrno(error) && error.code === "ESRCH") return false;
+  }
+  const now = processStart(pid);
+  return now !== "gone" && (now === null || started === null || now === started);
 }
 
 async function removeFiles({ rows, mark }: { rows: string; mark: string }): Promise<void> {

@@ -1,5 +1,5 @@
 import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
@@ -320,6 +320,11 @@ describe("files", () => {
       await writeFile(kept[0], rows);
       await writeFile(kept[1], JSON.stringify(mark));
     };
+    await left();
+    // Another process that is alive.
+    const owner = { pid: process.ppid, host: hostname(), started: null };
+    await writeFile(kept[1], JSON.stringify({ ...mark, owner }));
+    await expect(Collection.open(file)).rejects.toThrow(`in use by process ${process.ppid}`);
     await left();
     const next = await Collection.open(file);
     expect([next.rows, next.batches]).toEqual([0, 0]);
