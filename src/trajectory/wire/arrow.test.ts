@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ScoredGroup } from "../contract.ts";
 import { decodeArrow, encodeArrow } from "./arrow.ts";
-import { readGroup, writeGroup } from "./group.ts";
+import { groupPayload, readGroup, writeGroup } from "./group.ts";
+import { payloadGroup } from "./payload.ts";
 import { InvalidBody } from "./problem-detail.ts";
 
 const float = fc.float({ noNaN: true, noDefaultInfinity: true });
@@ -76,6 +77,33 @@ describe("Arrow", () => {
       expect(thrown).toBeInstanceOf(InvalidBody);
       if (type !== "arrow_invalid") expect((thrown as InvalidBody).detail[0]!.type).toBe(type);
     }
+  });
+
+  it("passes numbers on as they came, whichever way a group takes", () => {
+    const odd = '{"seed":12345678901234567890,"t":1.0,"e":1e5,"list":[-0,0.10,{"n":9007199254740993}]}';
+    const text = `{"tokens":[[1]],"masks":[[1]],"scores":[1],"generation_params":${odd},"overrides":[${odd}],"images":1.0,
+      "group_overrides":${odd},"messages":[[{"role":"user","content":"1.0","reward":1.0}]],"env_id":1}`;
+    const payload = groupPayload(readGroup(JSON.parse(text)), Buffer.from(text), 0, JSON.parse(text));
+    const read = decodeArrow(encodeArrow([payloadGroup(payload), payloadGroup(payload)]));
+    for (const back of read.map((value) => writeGroup(readGroup(value)))) {
+      expect(back.split(odd)).toHaveLength(4);
+      expect(back).toContain('"images":1.0,');
+      expect(back).toContain('"reward":1.0}');
+      expect(JSON.parse(back)).toEqual(JSON.parse(payload.toString()));
+    }
+    const asField = encodeArrow([readGroup(JSON.parse('{"tokens":[[1]],"masks":[[1]],"scores":[1]}'))], {
+      generation_params: odd,
+    });
+    expect(writeGroup(readGroup(decodeArrow(asField)[0]))).toContain(odd);
+    const noDictionary = encodeArrow([readGroup(JSON.parse('{"tokens":[[1]],"masks":[[1]],"scores":[1]}'))], {
+      groups: '[{"overrides":[1.0]}]',
+    });
+    expect(() => readGroup(decodeArrow(noDictionary)[0])).toThrow(InvalidBody);
+    const deep = `${"[".repeat(100_000)}1.0${"]".repeat(100_000)}`;
+    const nested = encodeArrow([readGroup(JSON.parse('{"tokens":[[1]],"masks":[[1]],"scores":[1]}'))], {
+      images: deep,
+    });
+    expect(() => readGroup(decodeArrow(nested)[0])).toThrow(InvalidBody);
   });
 
   it("refuses what would lose a group's fields or give them to another one", () => {

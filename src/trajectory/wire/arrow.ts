@@ -23,9 +23,12 @@ import {
 import { errorMessage, isObject } from "../../core/index.ts";
 import type { ScoredGroup } from "../contract.ts";
 import { type ArrowColumn, type ArrowStream, isNull, readArrowStream } from "./arrow-stream.ts";
+import { parseExactly } from "./exact-json.ts";
 import { StreamError } from "./flatbuffer.ts";
+import { PASSED_ON, withPassedOn } from "./group.ts";
 import { requireAffordable } from "./json-cost.ts";
 import { InvalidBody } from "./problem-detail.ts";
+import { listStarts, objectSpans } from "./raw-json.ts";
 
 export const ARROW_TYPE = "application/vnd.apache.arrow.stream";
 
@@ -185,7 +188,9 @@ function describedGroups(
     const text = metadata.get(name);
     if (text === undefined) return undefined;
     try {
-      return JSON.parse(text);
+      if (isPassedOn(name)) return parseExactly(text);
+      const read: unknown = JSON.parse(text);
+      return name === "groups" || name === "group" ? withExactFields(read, Buffer.from(text)) : read;
     } catch (error) {
       throw refused("json_invalid", ["metadata", name], errorMessage(error));
     }
@@ -211,6 +216,23 @@ function describedGroups(
     const ofGroup = Array.isArray(groups) ? groups[place] : (byNumber as Record<number, unknown>)[number];
     return { ...Object.fromEntries(own), ...ofEach, ...entry("groups", ofGroup) };
   };
+}
+
+const isPassedOn = (name: string) => PASSED_ON.some((field) => field === name);
+
+/** What was read of `groups` or `group`, with the fields that are passed on as they came. */
+function withExactFields(read: unknown, text: Buffer): unknown {
+  if (Array.isArray(read)) {
+    const starts = listStarts(text);
+    return read.map((entry, place) => (isObject(entry) ? withPassedOn(entry, text, starts[place]!) : entry));
+  }
+  if (!isObject(read)) return read;
+  const spans = objectSpans(text);
+  const entries = Object.entries(read).map(([name, entry]) => {
+    const isNumbered = /^-?\d+$/.test(name) && isObject(entry);
+    return [name, isNumbered ? withPassedOn(entry, text, spans.get(name)![0]) : entry] as const;
+  });
+  return withPassedOn(Object.fromEntries(entries), text, 0);
 }
 
 const GROUP_FIELDS = [
@@ -317,7 +339,7 @@ function messagesOf(from: OfKind<"utf8">, row: number): unknown {
   const bytes = from.values.subarray(start, end);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch (error) {
     throw refused("json_invalid", ["messages", row], errorMessage(error));
   }

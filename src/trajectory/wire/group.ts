@@ -3,6 +3,7 @@
  * every key present and floats as floats (Python reads `1` as an integer, and tensors of mixed kinds fail).
  */
 import type { ScoredGroup } from "../contract.ts";
+import { parseExactly } from "./exact-json.ts";
 import { InvalidBody, type ProblemDetail } from "./problem-detail.ts";
 import { areFloats, areIntegers, joined, objectSpans, type Span } from "./raw-json.ts";
 import {
@@ -93,6 +94,9 @@ const fields = objectOf({
 
 const free = objectOf(freeFields);
 
+/** Fields whose numbers are passed on as they came. */
+export const PASSED_ON = ["messages", "generation_params", "overrides", "group_overrides", "images"] as const;
+
 /** Fields that only ours knows: they are written where they are set, so that v1 answers keep their shape. */
 export const OURS = ["weight_versions", "rollout_ids", "token_source", "item_id", "group_id"] as const;
 
@@ -156,6 +160,21 @@ export function readFree(sent: Readonly<Record<string, unknown>>, count: number)
   });
   const { env_id, rollout_ids, weight_versions } = read;
   return fits ? { env_id, rollout_ids, weight_versions: weight_versions as [number, number] | null } : null;
+}
+
+/** The group of a text that `writeGroup` or `groupPayload` made. */
+export function storedGroup(text: Buffer): ScoredGroup {
+  return withPassedOn(JSON.parse(text.toString("utf8")), text, 0);
+}
+
+/** What JSON.parse made of the object that begins there, with the fields that are passed on as they came. */
+export function withPassedOn<T extends object>(read: T, text: Buffer, start: number): T {
+  const spans = objectSpans(text, start, NUMERIC);
+  const exact = PASSED_ON.flatMap((field) => {
+    const span = spans.get(field);
+    return span ? [[field, parseExactly(text.toString("utf8", ...span))] as const] : [];
+  });
+  return { ...read, ...Object.fromEntries(exact) };
 }
 
 type GroupField = keyof ScoredGroup;

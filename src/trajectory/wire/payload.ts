@@ -4,11 +4,11 @@
  */
 import type { ScoredGroup } from "../contract.ts";
 import { decodeArrow, isArrow } from "./arrow.ts";
-import { readGroup, writeGroup } from "./group.ts";
+import { readGroup, storedGroup, writeGroup } from "./group.ts";
 
 export function payloadGroup(payload: Uint8Array): ScoredGroup {
   if (isArrow(payload)) return readGroup(decodeArrow(payload)[0]);
-  return JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString("utf8"));
+  return storedGroup(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength));
 }
 
 export function payloadJson(payload: Uint8Array): Uint8Array {

@@ -3,6 +3,7 @@
  * strict. A reader gives the value as its type says, or notes what is wrong and where.
  */
 import { isObject } from "../../core/index.ts";
+import "./exact-json.ts";
 import type { ProblemDetail } from "./problem-detail.ts";
 
 type Place = (string | number)[];
@@ -70,7 +71,9 @@ export const text: Reader<string> = (value, loc, problems) =>
   typeof value === "string" ? value : wrong(problems, loc, "string_type", "Input should be a valid string", value);
 
 export const dictionary: Reader<Record<string, unknown>> = (value, loc, problems) =>
-  isObject(value) ? value : wrong(problems, loc, "dict_type", "Input should be a valid dictionary", value);
+  isObject(value) && !JSON.isRawJSON(value)
+    ? value
+    : wrong(problems, loc, "dict_type", "Input should be a valid dictionary", value);
 
 export const anything: Reader<unknown> = (value) => value;
 
