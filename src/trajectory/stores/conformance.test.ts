@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { Client } from "pg";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
@@ -360,6 +362,27 @@ describe.skipIf(!postgres)("store postgres", () => {
     const workers = await Promise.all([1, 2].map(() => open(address.replace("test@", "worker@"))));
     await Promise.all(Array.from({ length: 20 }, (_, index) => add(workers[index % 2]!, ["a"])));
     expect(await store!.read("r", runStatus)).toEqual({ current_step: 0, queue_size: 20 });
+  });
+
+  it("ends although the database has gone without a word", async () => {
+    const { pathname, searchParams } = new URL(freshAddress("postgres"));
+    const halves: Socket[] = [];
+    const way = createServer((client) => {
+      const database = connect(join(searchParams.get("host")!, ".s.PGSQL.5432"));
+      halves.push(client, database);
+      client.pipe(database).pipe(client);
+    });
+    await new Promise<void>((resolve) => way.listen(0, "127.0.0.1", resolve));
+    const { port } = way.address() as { port: number };
+    const store = await openStore(`postgres://test@127.0.0.1:${port}${pathname}`);
+    await register(store);
+    for (const half of halves) half.unpipe().pause();
+    const submitted = expect(add(store, ["a"])).rejects.toMatchObject({ code: "api_unavailable" });
+    await sleep(100);
+    await store.close();
+    await submitted;
+    for (const half of halves) half.destroy();
+    way.close();
   });
 
   it("says what is wrong where there is no database", async () => {

@@ -2,6 +2,7 @@
  * A store that several servers share: each holds the runs in memory as the other stores do, catches up with the rows
  * that others changed, and works on a run only while it holds the lock of the run's row.
  */
+import { Socket } from "node:net";
 import type { Pool } from "pg";
 import { LachesisError } from "../../core/index.ts";
 import { postgresError } from "./postgres-error.ts";
@@ -13,15 +14,23 @@ import type { Store } from "./store.ts";
 const CONNECTIONS = 8;
 /** A database that has gone without a word is given up after so long. */
 const QUERY_MS = 120_000;
+/** It must not hold up the server's end either. */
+const END_MS = 1_000;
 
 /** Throws `missing_dependency` without the package `pg`, `api_unavailable` where the database cannot be reached. */
 export async function postgresStore(address: string): Promise<Store> {
   const { Client, Pool: PoolOf } = await loadPg();
+  const sockets = new Set<Socket>();
   const connection = {
     connectionString: address,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
+    stream: () => {
+      const socket = new Socket();
+      sockets.add(socket);
+      return socket.once("close", () => sockets.delete(socket));
+    },
   };
   const pool: Pool = new PoolOf({ ...connection, max: CONNECTIONS, query_timeout: QUERY_MS });
   // Connections break, also while nobody waits for an answer; whoever uses one is told by the query.
@@ -75,8 +84,11 @@ export async function postgresStore(address: string): Promise<Store> {
       });
     },
     async close() {
-      await listener.close();
-      await pool.end();
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, END_MS);
+      await Promise.all([listener.close(), pool.end()]);
+      clearTimeout(cut);
     },
   };
 }
