@@ -46,7 +46,11 @@ export async function writeIdentity(directory: string, identity: ServeIdentity):
   await chmod(path, 0o600);
 }
 
-/** The idempotency key of a group. Group ids may hold what a header cannot. */
-export function keyOf(identity: ServeIdentity, groupId: string): string {
-  return `${identity.run}-${createHash("sha256").update(groupId).digest("hex").slice(0, 32)}`;
+/**
+ * The idempotency key of a group. Its content is part of it: a copy of a run's directory has the same id and may make other
+ * groups under the same names. Group ids may hold what a header cannot.
+ */
+export function keyOf(identity: ServeIdentity, groupId: string, group: unknown): string {
+  const hash = createHash("sha256").update(groupId).update("\n").update(JSON.stringify(group));
+  return `${identity.run}-${hash.digest("hex").slice(0, 32)}`;
 }

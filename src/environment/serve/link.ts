@@ -223,7 +223,7 @@ export class ApiLink {
       });
     }
     try {
-      await this.#client.submit(this.#client.bodyOf(group), keyOf(this.#identity, groupId), signal);
+      await this.#client.submit(this.#client.bodyOf(group), keyOf(this.#identity, groupId, group), signal);
     } catch (error) {
       // The key is this group's alone: the API took it under an earlier registration, whose id stood in the body.
       if (toLachesisError(error).details.status !== 409) throw error;
