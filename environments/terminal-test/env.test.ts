@@ -110,10 +110,10 @@ describe("evaluation", () => {
     const { all } = JSON.parse(text("metrics.json")).results;
     expect(all).toMatchObject({ "eval/n": 4, "eval/infra_error_rate": 0 });
     expect(all["eval/pass_rate"]).toBeGreaterThanOrEqual(0.25);
-    expect(lines("samples.jsonl").find(({ item_id }) => item_id === "reference-result")).toMatchObject({
-      reward: 1,
-      turns_used: 2,
-    });
+    const sample = lines("samples.jsonl").find(({ item_id }) => item_id === "reference-result");
+    expect(sample).toMatchObject({ reward: 1, turns_used: 2 });
+    // Rows for training are made of it: it says what the model saw.
+    expect(sample?.tools).toEqual(server.requests[0]!.body.tools);
     expect(server.requests.every(({ body }) => body.temperature === 0)).toBe(true);
     expect(output).toContain("pass_rate");
   });

@@ -89,7 +89,7 @@ export async function runEvaluation(
     if (end === null) return;
     const split = "eval" as const;
     const record = { ...recordOf(identity, end, settings.maxTrajectoryTokens, work.category), split };
-    records.push(await recorder.rollout(record, sampleOf(record, end.trajectory)));
+    records.push(await recorder.rollout(record, sampleOf(record, end.trajectory, tools?.schemas ?? null)));
     totals.rollout(record);
   };
   await runAll({ next, run, concurrency: () => settings.concurrency, control });

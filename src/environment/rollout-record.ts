@@ -1,7 +1,7 @@
 /** The lines that a finished rollout leaves: the journal's, the transcript's, an evaluation's sample; and back again. */
 
 import { textOf } from "../core/index.ts";
-import type { Outcome, RolloutRecord, SampleLine, TranscriptLine } from "../evaluation/index.ts";
+import type { Outcome, RolloutRecord, SampleLine, ToolSchemas, TranscriptLine } from "../evaluation/index.ts";
 import type { RolloutFacts } from "../metrics/index.ts";
 import type { MemberEnd, MemberIdentity } from "./member.ts";
 import type { FinishedTrajectory } from "./trajectory.ts";
@@ -56,7 +56,8 @@ export function transcriptOf(id: string, trajectory: FinishedTrajectory): Transc
   return { rollout_id: id, messages, turns, sequences, ...(metadata && { metadata }) };
 }
 
-export function sampleOf(record: RolloutRecord, trajectory: FinishedTrajectory): SampleLine {
+/** @param tools As the model saw them; null where it had none. */
+export function sampleOf(record: RolloutRecord, trajectory: FinishedTrajectory, tools: ToolSchemas | null): SampleLine {
   const { messages, turns, metadata } = trajectory;
   const { outcome } = record;
   return {
@@ -73,6 +74,7 @@ export function sampleOf(record: RolloutRecord, trajectory: FinishedTrajectory):
     usage: record.usage,
     category: record.category ?? null,
     turns,
+    tools,
     ...(metadata && { metadata }),
   };
 }

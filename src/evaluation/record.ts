@@ -3,7 +3,7 @@
  * the bulky part (conversation, tokens) lies in another file, written before, at the offset that the line names.
  */
 import type { ChatMessage, Usage } from "../core/index.ts";
-import type { ErrorFacts, Outcome, TokenSequence } from "./outcome.ts";
+import type { ErrorFacts, Outcome, TokenSequence, ToolSchemas } from "./outcome.ts";
 
 /** Where a line lies in its file, in bytes, without its line end. */
 export interface Place {
@@ -125,5 +125,7 @@ export interface SampleLine {
   usage: Usage;
   category: string | null;
   turns: TurnEntry[];
+  /** The tools as the model saw them; null where it had none. */
+  tools: ToolSchemas | null;
   metadata?: Record<string, unknown>;
 }
