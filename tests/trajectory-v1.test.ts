@@ -292,6 +292,26 @@ describe("protocol v1", () => {
     expect((await call("/v2/runs/default")).json.counts.leased_batches).toBe(0);
   });
 
+  it("does not take a batch for delivered whose connection was reset half-way", async () => {
+    await api.close();
+    api = await startApi({ port: 0, store: "memory:" });
+    await register();
+    // More than the buffers of a connection hold.
+    const content = "x".repeat(30_000_000);
+    expect((await call("/scored_data", group(4, 1, { images: content }))).status).toBe(200);
+    const socket = connect(Number(new URL(api.url).port), "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write("GET /batch HTTP/1.1\r\nHost: x\r\n\r\n");
+    await new Promise((resolve) => socket.once("data", resolve));
+    socket.resetAndDestroy();
+    let batch: unknown = null;
+    for (let tries = 0; tries < 100 && batch === null; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      ({ batch } = (await call("/batch")).json);
+    }
+    expect(batch).toHaveLength(1);
+  });
+
   it("ends soon in spite of idle connections and long polls", async () => {
     await register();
     const { port } = new URL(api.url);

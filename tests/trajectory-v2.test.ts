@@ -1,3 +1,4 @@
+import { connect, type Socket } from "node:net";
 import { zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type RunningApi, startApi } from "../src/trajectory/index.ts";
@@ -133,6 +134,31 @@ describe("protocol v2", () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     await post("/v2/runs/a/groups", [group(1), group(2)]);
     expect(marks((await waiting).json.groups)).toEqual([1, 2]);
+  });
+
+  it("gives a batch to the next one where a connection was reset, while waiting or half-way", async () => {
+    await run("a", { batch_size: 1 });
+    const reset = async (body: object, until: (socket: Socket) => Promise<unknown>) => {
+      const socket = connect(Number(new URL(api.url).port), "127.0.0.1");
+      socket.on("error", () => {});
+      const text = JSON.stringify(body);
+      const head = `Host: x\r\nContent-Type: application/json\r\nContent-Length: ${text.length}`;
+      socket.write(`POST /v2/runs/a/batches/lease HTTP/1.1\r\n${head}\r\n\r\n${text}`);
+      await until(socket);
+      socket.resetAndDestroy();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    };
+    await reset({ trainer: "gone", max_wait_ms: 30_000 }, () => new Promise((resolve) => setTimeout(resolve, 200)));
+    await post("/v2/runs/a/groups", group(1));
+    const first = await lease("a", { max_wait_ms: 5_000 });
+    expect([first.status, marks(first.json.groups)]).toEqual([200, [1]]);
+    await api.close();
+    api = await startApi({ port: 0, store: "memory:" });
+    await run("a", { batch_size: 1 });
+    await post("/v2/runs/a/groups", group(2, { images: "x".repeat(30_000_000) }));
+    await reset({ trainer: "gone" }, (socket) => new Promise((resolve) => socket.once("data", resolve)));
+    const second = await lease("a", { max_wait_ms: 5_000 });
+    expect([second.status, second.json?.step, marks(second.json?.groups ?? [])]).toEqual([200, 1, [2]]);
   });
 
   it("stores a repeated submit once and refuses a key for another body", async () => {

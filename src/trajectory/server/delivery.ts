@@ -9,12 +9,25 @@ export function whenOver(
   reply: FastifyReply,
   { sent, lost }: { sent(): Promise<unknown>; lost(): Promise<unknown> },
 ): void {
-  reply.raw.once("close", () => {
-    const task: Promise<unknown> = (reply.raw.writableFinished ? sent() : lost())
+  const { raw } = reply;
+  const { socket } = raw;
+  let isSent = false;
+  const settle = () => {
+    const task: Promise<unknown> = (isSent ? sent() : lost())
       .catch((error) =>
         logger.debug({ error: errorMessage(error) }, "a batch could not be settled; its lease will end"),
       )
       .finally(() => context.tasks.delete(task));
     context.tasks.add(task);
+  };
+  // Where nobody was there any more it is over already.
+  if (!socket || socket.destroyed || raw.closed) {
+    settle();
+    return;
+  }
+  // An answer counts as finished also when its connection was reset and the rest of it thrown away.
+  raw.prependOnceListener("finish", () => {
+    isSent = !socket.destroyed && socket.errored === null;
   });
+  raw.once("close", settle);
 }

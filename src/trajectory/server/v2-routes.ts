@@ -117,10 +117,11 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
       throw new InvalidBody([{ type: "value_error", loc: ["body", "trainer"], msg, input: trainer.slice(0, 200) }]);
     }
     const gone = new AbortController();
-    once(request.raw.socket, "close", { signal: gone.signal }).then(
-      () => gone.abort(),
-      () => {},
-    );
+    const { socket } = request.raw;
+    const end = () => gone.abort();
+    // A connection that is reset ends with an error.
+    once(socket, "close", { signal: gone.signal }).then(end, end);
+    if (socket.destroyed) end();
     const leased = await waitForBatch(context, run, {
       trainer,
       leaseMs: Math.min(lease_ms ?? DEFAULT_LEASE_MS, MAX_LEASE_MS),
