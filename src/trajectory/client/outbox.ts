@@ -7,7 +7,7 @@
  * process at a time may use a directory: a run's lock sees to it.
  */
 import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Clock, isErrno, isObject, LachesisError, systemClock, toLachesisError } from "../../core/index.ts";
 
 export interface OutboxOptions {
@@ -184,7 +184,7 @@ export class Outbox {
     this.#torn = false;
   }
 
-  /** The file is whole or not there. */
+  /** The file is whole or not there; when it settles it is there after a power failure, too. */
   async #write(path: string, text: string): Promise<void> {
     const temporary = `${path}.tmp`;
     const file = await open(temporary, "w");
@@ -198,6 +198,12 @@ export class Outbox {
       await file.close();
     }
     await rename(temporary, path);
+    const folder = await open(dirname(path));
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
   }
 
   async #load(): Promise<void> {
