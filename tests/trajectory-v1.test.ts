@@ -319,7 +319,7 @@ describe("protocol v1", () => {
     idle.on("error", () => {});
     await new Promise((resolve) => idle.once("connect", resolve));
     const poll = call("/v2/runs/default/batches/lease", { trainer: "t", max_wait_ms: 60_000 });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    while (!(await call("/v2/runs/default")).json.started);
     const before = performance.now();
     await api.close();
     expect(performance.now() - before).toBeLessThan(5_000);

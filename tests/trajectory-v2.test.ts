@@ -136,28 +136,62 @@ describe("protocol v2", () => {
     expect(marks((await waiting).json.groups)).toEqual([1, 2]);
   });
 
+  const leaseText = (name: string, body: object) => {
+    const text = JSON.stringify(body);
+    const head = `Host: x\r\nContent-Type: application/json\r\nContent-Length: ${text.length}`;
+    return `POST /v2/runs/${name}/batches/lease HTTP/1.1\r\n${head}\r\n\r\n${text}`;
+  };
+  const rawLease = (...texts: string[]) => {
+    const socket = connect(Number(new URL(api.url).port), "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(texts.join(""));
+    return socket;
+  };
+  const whenRun = async (name: string, fits: (described: { step: number; started: boolean }) => boolean) => {
+    for (let tries = 0; tries < 1_000; tries++) {
+      if (fits((await call("GET", `/v2/runs/${name}`)).json)) return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new Error(`Run ${name} did not come that far.`);
+  };
+
+  it("answers several requests of one connection, and takes back what is cut off before its turn", async () => {
+    for (const name of ["slow", "a"]) await run(name, { batch_size: 1 });
+    const waiting = leaseText("slow", { trainer: "t", max_wait_ms: 60_000 });
+    await post("/v2/runs/a/groups", [group(1), group(2)]);
+    const whole = rawLease(waiting, leaseText("a", { trainer: "t" }));
+    await whenRun("a", ({ step }) => step === 1);
+    await post("/v2/runs/slow/groups", group(3));
+    let text = "";
+    for await (const chunk of whole) {
+      text += chunk;
+      if (text.split("batch_id").length > 2) break;
+    }
+    const cut = rawLease(waiting, leaseText("a", { trainer: "t" }));
+    await whenRun("a", ({ step }) => step === 2);
+    cut.resetAndDestroy();
+    const next = (await lease("a", { max_wait_ms: 30_000 })).json;
+    expect([next.step, marks(next.groups)]).toEqual([2, [2]]);
+    expect((await lease("a")).status).toBe(204);
+  });
+
   it("gives a batch to the next one where a connection was reset, while waiting or half-way", async () => {
     await run("a", { batch_size: 1 });
     const reset = async (body: object, until: (socket: Socket) => Promise<unknown>) => {
-      const socket = connect(Number(new URL(api.url).port), "127.0.0.1");
-      socket.on("error", () => {});
-      const text = JSON.stringify(body);
-      const head = `Host: x\r\nContent-Type: application/json\r\nContent-Length: ${text.length}`;
-      socket.write(`POST /v2/runs/a/batches/lease HTTP/1.1\r\n${head}\r\n\r\n${text}`);
+      const socket = rawLease(leaseText("a", body));
       await until(socket);
       socket.resetAndDestroy();
-      await new Promise((resolve) => setTimeout(resolve, 100));
     };
-    await reset({ trainer: "gone", max_wait_ms: 30_000 }, () => new Promise((resolve) => setTimeout(resolve, 200)));
+    await reset({ trainer: "gone", max_wait_ms: 60_000 }, () => whenRun("a", ({ started }) => started));
     await post("/v2/runs/a/groups", group(1));
-    const first = await lease("a", { max_wait_ms: 5_000 });
+    const first = await lease("a", { max_wait_ms: 30_000 });
     expect([first.status, marks(first.json.groups)]).toEqual([200, [1]]);
     await api.close();
     api = await startApi({ port: 0, store: "memory:" });
     await run("a", { batch_size: 1 });
     await post("/v2/runs/a/groups", group(2, { images: "x".repeat(30_000_000) }));
     await reset({ trainer: "gone" }, (socket) => new Promise((resolve) => socket.once("data", resolve)));
-    const second = await lease("a", { max_wait_ms: 5_000 });
+    const second = await lease("a", { max_wait_ms: 30_000 });
     expect([second.status, second.json?.step, marks(second.json?.groups ?? [])]).toEqual([200, 1, [2]]);
   });
 

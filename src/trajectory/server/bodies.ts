@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { LachesisError } from "../../core/index.ts";
+import { onceOver } from "./answer-end.ts";
 import { zstdFrames } from "./zstd-frames.ts";
 
 /** A body that is refused before it is read as JSON. `text`: v1 answers it as plain text. */
@@ -36,11 +37,12 @@ export class BodyBudget {
   }
 
   /** A share that grows and is returned as a whole when the answer is over. */
-  share(response: ServerResponse): { grow(bytes: number): void } {
+  share(request: IncomingMessage, response: ServerResponse): { grow(bytes: number): void } {
     let held = 0;
-    response.once("close", () => {
+    let isOver = false;
+    onceOver(request, response, () => {
       this.#held -= held;
-      held = 0;
+      isOver = true;
     });
     return {
       grow: (bytes) => {
@@ -53,7 +55,7 @@ export class BodyBudget {
             },
           );
         }
-        if (response.destroyed) return;
+        if (isOver) return;
         held += bytes;
         this.#held += bytes;
       },
@@ -69,7 +71,7 @@ export async function receiveBody(
 ): Promise<Buffer> {
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const coding = codingOf(request.headers["content-encoding"]);
-  const share = budget.share(response);
+  const share = budget.share(request, response);
   const body = await collected(request, maxBytes, share.grow);
   if (coding === null || body.length === 0) return body;
   return expandBody(body, coding, maxBytes, share.grow);

@@ -1,6 +1,7 @@
 /** Whether an answer left the server whole. A batch in one that did not is given back. */
 import type { FastifyReply } from "fastify";
 import { errorMessage, logger } from "../../core/index.ts";
+import { onceOver } from "./answer-end.ts";
 import type { ApiContext } from "./context.ts";
 
 /** Calls one of both when the answer is over. The server's end waits for what they do. */
@@ -9,25 +10,18 @@ export function whenOver(
   reply: FastifyReply,
   { sent, lost }: { sent(): Promise<unknown>; lost(): Promise<unknown> },
 ): void {
-  const { raw } = reply;
-  const { socket } = raw;
+  const { socket } = reply.request.raw;
   let isSent = false;
-  const settle = () => {
+  // An answer counts as finished also when its connection was reset and the rest of it thrown away.
+  reply.raw.prependOnceListener("finish", () => {
+    isSent = !socket.destroyed && socket.errored === null;
+  });
+  onceOver(reply.request.raw, reply.raw, () => {
     const task: Promise<unknown> = (isSent ? sent() : lost())
       .catch((error) =>
         logger.debug({ error: errorMessage(error) }, "a batch could not be settled; its lease will end"),
       )
       .finally(() => context.tasks.delete(task));
     context.tasks.add(task);
-  };
-  // Where nobody was there any more it is over already.
-  if (!socket || socket.destroyed || raw.closed) {
-    settle();
-    return;
-  }
-  // An answer counts as finished also when its connection was reset and the rest of it thrown away.
-  raw.prependOnceListener("finish", () => {
-    isSent = !socket.destroyed && socket.errored === null;
   });
-  raw.once("close", settle);
 }

@@ -1,5 +1,4 @@
 /** Protocol v2: several runs, idempotent submits, leases and acknowledgements. */
-import { once } from "node:events";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { LachesisError } from "../../core/index.ts";
 import type { RunRegistration } from "../contract.ts";
@@ -11,6 +10,7 @@ import { payloadGroup, payloadJson } from "../wire/payload.ts";
 import { InvalidBody } from "../wire/problem-detail.ts";
 import { integer, objectOf, optional, required, text } from "../wire/readers.ts";
 import { qualityOf } from "./accepts.ts";
+import { onceOver } from "./answer-end.ts";
 import { type ApiContext, allow } from "./context.ts";
 import { whenOver } from "./delivery.ts";
 import { acknowledge, joinedArray, newTrainerId, statusOfEnv, submitGroups, waitForBatch } from "./exchange.ts";
@@ -117,23 +117,17 @@ export function v2Routes(app: FastifyInstance, context: ApiContext): void {
       throw new InvalidBody([{ type: "value_error", loc: ["body", "trainer"], msg, input: trainer.slice(0, 200) }]);
     }
     const gone = new AbortController();
-    const { socket } = request.raw;
-    const end = () => gone.abort();
-    // A connection that is reset ends with an error.
-    once(socket, "close", { signal: gone.signal }).then(end, end);
-    if (socket.destroyed) end();
+    onceOver(request.raw, reply.raw, () => gone.abort());
     const leased = await waitForBatch(context, run, {
       trainer,
       leaseMs: Math.min(lease_ms ?? DEFAULT_LEASE_MS, MAX_LEASE_MS),
       maxWaitMs: Math.min(max_wait_ms ?? 0, MAX_WAIT_MS),
       signal: gone.signal,
     });
-    const { aborted } = gone.signal;
-    gone.abort();
     if (!leased) return reply.code(204).send();
     const { id, step, until } = leased.lease;
     const giveBack = () => store.update(run, (state) => nackBatch(state, id));
-    if (aborted) {
+    if (gone.signal.aborted) {
       // Nobody is there to take it: the next one gets it.
       await giveBack();
       return reply.code(204).send();
