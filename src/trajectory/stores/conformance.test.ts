@@ -289,12 +289,6 @@ describe("store sqlite", () => {
     await expect(store.payloads("r", first.groups)).rejects.toMatchObject({ code: "not_found" });
     expect(await texts(store, (await lease(store))!.groups)).toEqual(["c", "d"]);
   });
-
-  it("refuses a file that another server holds", async () => {
-    const address = freshAddress("sqlite");
-    await open(address);
-    await expect(openStore(address)).rejects.toMatchObject({ code: "api_unavailable" });
-  }, 20_000);
 });
 
 describe.skipIf(!postgres)("store postgres", () => {

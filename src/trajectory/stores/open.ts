@@ -4,7 +4,10 @@ import { memoryStore } from "./memory-store.ts";
 import { sqliteStore } from "./sqlite-store.ts";
 import type { Store } from "./store.ts";
 
-/** `sqlite:FILE`, `postgres://…` or `memory:`. Throws `config_invalid` for anything else. */
+/**
+ * `sqlite:FILE`, `postgres://…` or `memory:`. Throws `config_invalid` for anything else, `conflict` for a file that
+ * another process holds.
+ */
 export async function openStore(address: string): Promise<Store> {
   if (address === "memory:" || address === "memory") return memoryStore();
   if (address.startsWith("sqlite:") && address.length > "sqlite:".length)

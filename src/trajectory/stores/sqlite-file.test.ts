@@ -57,7 +57,7 @@ it("knows a file that another server holds by any of its names, and leaves its j
   const other = join(folder, "other.db");
   symlinkSync("api.db", other);
   const journal = readFileSync(`${file}-wal`);
-  await expect(openStore(`sqlite:${other}`)).rejects.toMatchObject({ code: "api_unavailable" });
+  await expect(openStore(`sqlite:${other}`)).rejects.toMatchObject({ code: "conflict" });
   expect(readFileSync(`${file}-wal`).equals(journal)).toBe(true);
 }, 20_000);
 

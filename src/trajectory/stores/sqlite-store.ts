@@ -49,7 +49,7 @@ export async function sqliteStore(file: string): Promise<Store> {
   };
 }
 
-/** Throws `config_invalid` where the file cannot be one, `api_unavailable` where another server holds it. */
+/** Throws `config_invalid` where the file cannot be one, `conflict` where another server holds it. */
 async function openFile(file: string): Promise<{ writer: SqliteThread; reader: SqliteThread; small: SmallSaves }> {
   const writer = new SqliteThread(file);
   await writer.ready;

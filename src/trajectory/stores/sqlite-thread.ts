@@ -113,6 +113,10 @@ function openError(error: SqliteError, file: string): LachesisError {
   const refuse = (message: string) => new LachesisError("config_invalid", message, { cause: error });
   const { code = "" } = error;
   if (code === "REFUSED") return refuse(error.message);
+  if (code.startsWith("SQLITE_BUSY")) {
+    const message = `--store sqlite:${file} is in use by another process: stop it, or name another file.`;
+    return new LachesisError("conflict", message, { cause: error });
+  }
   if (code === "SQLITE_NOTADB") return refuse(`--store sqlite:${file}: this is another kind of file.`);
   if (code.startsWith("SQLITE_IOERR_SHM") || code.startsWith("SQLITE_IOERR_LOCK")) {
     return refuse(
