@@ -3,6 +3,7 @@
  * each sampled turn. Where there are fewer stretches than turns, a stretch belongs to the turn that ends about where it
  * ends: how far into the tokens it is, against how far into the text the turn is.
  */
+import { type ChatMessage, textOf } from "../../core/index.ts";
 import type { Conversation } from "./scored-group.ts";
 
 /** Numbers of the turns, from 0. */
@@ -17,14 +18,24 @@ export function givenTurns({ messages, sampled }: Conversation): ReadonlySet<num
 
 /** How far into the text each assistant turn ends, from 0 to 1. */
 function turnEnds(messages: Conversation["messages"]): number[] {
-  // The names of the fields stand for what a template writes around a message.
-  const lengths = messages.map((message) => JSON.stringify(message).length);
+  const asked = messages.findLastIndex(({ role }) => role === "user");
+  const lengths = messages.map((message, index) => shownLength(message, index > asked));
   const total = lengths.reduce((sum, length) => sum + length, 0);
   let end = 0;
   return messages.flatMap(({ role }, index) => {
     end += lengths[index]!;
     return role === "assistant" ? [end / total] : [];
   });
+}
+
+/** What a template writes around a message, in characters. */
+const FRAME = 20;
+
+/** About as many characters as a template writes: no pictures, and thoughts only behind the last question. */
+function shownLength({ content, reasoning_content, tool_calls }: ChatMessage, showsThoughts: boolean): number {
+  const thoughts = showsThoughts ? (reasoning_content ?? "") : "";
+  const calls = (tool_calls ?? []).map((call) => JSON.stringify(call.function));
+  return [textOf(content), thoughts, ...calls].reduce((sum, text) => sum + text.length, FRAME);
 }
 
 /** The cheapest way to give the first so many ends their places; `last` is the place of the last of them. */

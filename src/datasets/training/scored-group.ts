@@ -75,15 +75,17 @@ function fromGroup(value: Record<string, unknown>, place: string, number: number
     const text = messages ? messagesOf(messages[row], `messages[${row}]`, place) : [];
     const numbers = tokens ? integersOf(tokens[row], `tokens[${row}]`, place) : [];
     const mask = masks ? maskOf(maskRow(masks[row], row, tokens && numbers, place)) : null;
+    // Masks of rendered tokens tell what the template showed whole, not what was sampled.
+    const sampled = value.token_source === "rendered" ? null : (mask?.sampled ?? null);
     const sequences = numbers.length > 0 ? [{ tokens: numbers, trainedFrom: mask?.from ?? null }] : [];
     // Sequences of one conversation (thinking that was stripped, say) share its messages: it is one row of messages.
     const known = text.length > 0 && rollout.conversations.find(({ messages }) => sameText(messages, text));
     if (!known) {
-      rollout.conversations.push({ messages: text, sequences, sampled: mask?.sampled ?? null });
+      rollout.conversations.push({ messages: text, sequences, sampled });
       return;
     }
     known.sequences.push(...sequences);
-    known.sampled = mask && known.sampled && { count: known.sampled.count + mask.sampled.count, ends: null };
+    known.sampled = sampled && known.sampled && { count: known.sampled.count + sampled.count, ends: null };
   });
   return {
     groupId: nameOf(value.group_id, number),

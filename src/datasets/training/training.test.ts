@@ -141,6 +141,17 @@ describe("rows", () => {
     expect(weights({ ...line, masks: [[-100, 2, -100, -100, 5]] })).toEqual([1, 0, 1]);
     expect(weights({ ...line, masks: [[-100, 2, -100, 4, -100]] })).toEqual([1, 1, 0]);
     expect(weights({ ...line, masks: [[-100, 2, -100, -100, -100]] })).toEqual([1, 0, 0]);
+    // Pictures, and thoughts that the template leaves out, take no room among the tokens.
+    const picture = { type: "image_url", image_url: { url: `data:image/png;base64,${"A".repeat(9999)}` } };
+    const thought = { ...assistant("2"), reasoning_content: "One and one. ".repeat(99) };
+    for (const shown of [
+      [{ role: "user", content: [picture] }, assistant("2")],
+      [user("1 + 1?"), thought],
+    ]) {
+      const messages = [[...shown, ...line.messages![0]!.slice(2)]];
+      expect(weights({ ...line, messages })).toEqual([0, 1, 1]);
+    }
+    expect(weights({ ...line, token_source: "rendered" })).toEqual([1, 1, 1]);
     // A mask that trains from the first token on does not tell prompt and answer apart; without one nothing is known.
     expect(weights({ ...line, masks: [[1, 1, 1, 1, 1]] })).toEqual([1, 1, 1]);
     expect(weights({ ...line, masks: null })).toEqual([1, 1, 1]);
