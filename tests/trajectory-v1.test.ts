@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from "node:fs";
 import { request as rawRequest } from "node:http";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { API_DEFAULTS, type RunningApi, startApi } from "../src/trajectory/index.ts";
 
@@ -310,6 +314,27 @@ describe("protocol v1", () => {
       ({ batch } = (await call("/batch")).json);
     }
     expect(batch).toHaveLength(1);
+  });
+
+  it("does not take a batch for delivered whose answer was an error", async () => {
+    await api.close();
+    const folder = mkdtempSync(join(tmpdir(), "trajectory-v1-"));
+    const file = join(folder, "api.db");
+    api = await startApi({ port: 0, store: `sqlite:${file}` });
+    await register();
+    await call("/scored_data", group(4, 1));
+    const database = new Database(file);
+    const write = database.prepare("UPDATE rows SET data = ? WHERE tbl = 'group'");
+    const whole = database.prepare("SELECT data FROM rows WHERE tbl = 'group'").pluck().get();
+    // Begins as an Arrow stream does, and is none.
+    write.run(Buffer.from("ffffffff00", "hex"));
+    expect((await call("/batch")).status).toBe(500);
+    write.run(whole);
+    let batch: unknown = null;
+    for (let tries = 0; tries < 100 && batch === null; tries++) ({ batch } = (await call("/batch")).json);
+    expect(batch).toHaveLength(1);
+    database.close();
+    rmSync(folder, { recursive: true });
   });
 
   it("ends soon in spite of idle connections and long polls", async () => {

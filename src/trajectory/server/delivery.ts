@@ -1,4 +1,4 @@
-/** Whether an answer left the server whole. A batch in one that did not is given back. */
+/** Whether an answer with a batch left the server whole. A batch in one that did not, or that became an error, is given back. */
 import type { FastifyReply } from "fastify";
 import { errorMessage, logger } from "../../core/index.ts";
 import { onceOver } from "./answer-end.ts";
@@ -14,7 +14,7 @@ export function whenOver(
   let isSent = false;
   // An answer counts as finished also when its connection was reset and the rest of it thrown away.
   reply.raw.prependOnceListener("finish", () => {
-    isSent = !socket.destroyed && socket.errored === null;
+    isSent = reply.statusCode === 200 && !socket.destroyed && socket.errored === null;
   });
   onceOver(reply.request.raw, reply.raw, () => {
     const task: Promise<unknown> = (isSent ? sent() : lost())
