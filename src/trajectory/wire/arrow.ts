@@ -26,7 +26,7 @@ import { type ArrowColumn, type ArrowStream, isNull, readArrowStream } from "./a
 import { parseExactly } from "./exact-json.ts";
 import { StreamError } from "./flatbuffer.ts";
 import { PASSED_ON, withPassedOn } from "./group.ts";
-import { requireAffordable } from "./json-cost.ts";
+import { JsonCost } from "./json-cost.ts";
 import { InvalidBody } from "./problem-detail.ts";
 import { listStarts, objectSpans } from "./raw-json.ts";
 
@@ -100,7 +100,9 @@ export function decodeArrow(bytes: Uint8Array): Record<string, unknown>[] {
 }
 
 function decode({ metadata, batches }: ArrowStream): Record<string, unknown>[] {
-  requireAffordableStream({ metadata, batches });
+  const rowCount = batches.reduce((sum, batch) => sum + batch.rows, 0);
+  if (rowCount > MOST_ROWS) throw refused("too_long", [], `${rowCount} rows; a stream has at most ${MOST_ROWS}`);
+  const cost = new JsonCost();
   const groups = new Map<number, Sequences>();
   for (const { rows, columns } of batches) {
     const numbers = column(columns, "group", "int32");
@@ -120,11 +122,11 @@ function decode({ metadata, batches }: ArrowStream): Record<string, unknown>[] {
       group.scores.push(scores!.values[row]!);
       const own = logprobs && slice(logprobs, row, "inference_logprobs");
       group.logprobs.push(own && plainList(own));
-      group.messages.push(messages && messagesOf(messages, row));
+      group.messages.push(messages && messagesOf(messages, row, cost));
     }
   }
   const order = [...groups.keys()].sort((a, b) => a - b);
-  const described = describedGroups(metadata, order.length);
+  const described = describedGroups(metadata, order.length, cost);
   return order.map((number, place) => {
     const { tokens, masks, scores, logprobs, messages } = groups.get(number)!;
     const rest: Partial<Record<string, unknown>> = described(number, place);
@@ -141,20 +143,6 @@ function decode({ metadata, batches }: ArrowStream): Record<string, unknown>[] {
 
 /** Sequences of one stream. A row of nothing costs its sender nothing, and the reader some 300 bytes. */
 const MOST_ROWS = 1_000_000;
-
-/** All that is JSON in the stream, and its rows, before any of it is read. Throws `InvalidBody`. */
-function requireAffordableStream({ metadata, batches }: ArrowStream): void {
-  const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
-  if (rows > MOST_ROWS) throw refused("too_long", [], `${rows} rows; a stream has at most ${MOST_ROWS}`);
-  const texts: Uint8Array[] = [...metadata]
-    .filter(([name]) => READ_METADATA.has(name))
-    .map(([, text]) => Buffer.from(text));
-  for (const { columns } of batches) {
-    const messages = columns.get("messages");
-    if (messages?.kind === "utf8") texts.push(messages.values);
-  }
-  requireAffordable(texts);
-}
 
 interface Sequences {
   tokens: number[][];
@@ -183,14 +171,17 @@ function groupFields(group: ScoredGroup): Record<string, unknown> {
 function describedGroups(
   metadata: ReadonlyMap<string, string>,
   count: number,
+  cost: JsonCost,
 ): (number: number, place: number) => object {
   const read = (name: string): unknown => {
     const text = metadata.get(name);
     if (text === undefined) return undefined;
+    const bytes = Buffer.from(text);
+    cost.add(bytes);
     try {
       if (isPassedOn(name)) return parseExactly(text);
       const read: unknown = JSON.parse(text);
-      return name === "groups" || name === "group" ? withExactFields(read, Buffer.from(text)) : read;
+      return name === "groups" || name === "group" ? withExactFields(read, bytes) : read;
     } catch (error) {
       throw refused("json_invalid", ["metadata", name], errorMessage(error));
     }
@@ -251,7 +242,6 @@ const GROUP_FIELDS = [
   "item_id",
   "group_id",
 ];
-const READ_METADATA: ReadonlySet<string> = new Set(["groups", "group", ...GROUP_FIELDS]);
 
 function refused(type: string, loc: (string | number)[], msg: string): InvalidBody {
   return new InvalidBody([{ type, loc: ["body", ...loc], msg }]);
@@ -330,13 +320,14 @@ function plainList(values: Int32Array | Float32Array): number[] {
   return list;
 }
 
-function messagesOf(from: OfKind<"utf8">, row: number): unknown {
+function messagesOf(from: OfKind<"utf8">, row: number, cost: JsonCost): unknown {
   if (isNull(from, row)) return null;
   const start = Number(from.offsets[row]!);
   const end = Number(from.offsets[row + 1]!);
   if (!(start >= 0 && start <= end && end <= from.values.byteLength))
     throw refused("value_error", ["messages", row], "The row's offsets are out of range");
   const bytes = from.values.subarray(start, end);
+  cost.add(bytes);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   try {
     return parseExactly(text);

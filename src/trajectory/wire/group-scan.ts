@@ -98,7 +98,7 @@ function valueAt(text: Buffer, at: number, name: string, free: Record<string, un
   if (end < 0 || !isUtf8(bytes)) return null;
   requireAffordable(bytes);
   const value = parsed(bytes.toString("utf8"));
-  if (value === undefined || (kind && !numbers && value !== null)) return null;
+  if (value === undefined) return null;
   if (name === "env_id" && value !== null && !/^\d+$/.test(bytes.toString("latin1"))) return null;
   free[name] = value;
   return { span: [at, end], numbers: null };

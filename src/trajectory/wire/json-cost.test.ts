@@ -6,5 +6,8 @@ it("refuses texts that become many times larger in memory, and no others", () =>
   requireAffordable(Buffer.alloc(1_000_000, "[]"));
   requireAffordable(Buffer.alloc(100_000_000, "31999, "));
   requireAffordable(Buffer.alloc(200_000_000, "some text "));
+  const quoted = JSON.stringify(['[{"a": [', "\\", ...Array(1_500_000).fill('[{[\\"')]);
+  requireAffordable(Buffer.from(quoted));
+  expect(() => requireAffordable(Buffer.from(`["\\\\",${"[],".repeat(4_000_001)}0]`))).toThrow(InvalidBody);
   expect(() => requireAffordable(Buffer.alloc(90_000_000, "[],"))).toThrow(InvalidBody);
 });
