@@ -131,7 +131,7 @@ test("makes one batch for a trainer that is gone, and goes on when it comes back
     "the trainer's return",
     { pauseMs: 300 },
   );
-  await until(async () => (await queued(url)) > 2, "more than a batch");
+  await takeBatches(url, 2);
   expect(taken.map(itemOf).slice(0, 2)).toEqual([0, 1]);
   expect(await ended(env.child, "SIGTERM")).toBe(130);
 });
