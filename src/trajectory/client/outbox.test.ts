@@ -98,12 +98,15 @@ describe("Outbox", () => {
     for (const key of ["a", "b", "c"]) await outbox.add(key, group(1));
     await writeFile(join(directory, "rejected", "0.reason.json"), '{"key":"a","error":{}}');
     await writeFile(join(directory, "pending", "000000001.json"), "\0\0\0");
+    // Not ours.
+    for (const folder of ["pending", "rejected"]) await writeFile(join(directory, folder, "notes.txt"), "1");
     const next = await Outbox.open({ directory, send: async () => {} });
     expect(["a", "b", "c"].map((key) => next.knows(key))).toEqual([true, false, true]);
     expect(JSON.parse(await readFile(join(directory, "rejected", "0.json"), "utf8")).group).toEqual(group(1));
     expect(await readdir(join(directory, "rejected"))).toContain("1.damaged.json");
     await next.add("b", group(2));
     expect(next.pending).toBe(2);
+    expect(await readdir(join(directory, "pending"))).toEqual(["000000002.json", "000000003.json", "notes.txt"]);
   });
 
   it("delivers each group once, whatever is cut and however often the sender is killed", async () => {

@@ -211,8 +211,7 @@ export class Outbox {
     const notes = await notesOf(join(directory, "sent.jsonl"));
     this.#torn = notes.isTorn;
     for (const key of notes.keys) this.#sent.add(key);
-    for (const name of await readdir(join(directory, "rejected"))) {
-      const number = Number.parseInt(name, 10);
+    for (const [number, name] of await filesIn(join(directory, "rejected"))) {
       this.#next = Math.max(this.#next, number + 1);
       if (!name.endsWith(".reason.json")) continue;
       const key = await keyIn(join(directory, "rejected", name));
@@ -220,9 +219,8 @@ export class Outbox {
       // The process died before the group was set aside, too.
       await rename(this.#path(number), join(directory, "rejected", `${number}.json`)).catch(unlessMissing);
     }
-    for (const name of (await readdir(join(directory, "pending"))).sort()) {
+    for (const [number, name] of await filesIn(join(directory, "pending"))) {
       const path = join(directory, "pending", name);
-      const number = Number.parseInt(name, 10);
       this.#next = Math.max(this.#next, number + 1);
       if (name.endsWith(".tmp")) await unlink(path);
       else {
@@ -235,6 +233,12 @@ export class Outbox {
       }
     }
   }
+}
+
+/** Our files of a folder with their numbers, in order. What others leave there (a note, say) has none and is not ours. */
+async function filesIn(folder: string): Promise<[number, string][]> {
+  const names = (await readdir(folder)).sort();
+  return names.flatMap((name) => (/^\d/.test(name) ? [[Number.parseInt(name, 10), name]] : []));
 }
 
 /** The key in a file of ours; null where the file is damaged. */
