@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyRequest } from "fastify";
 import { errorMessage } from "../../core/index.ts";
-import { requireAffordable } from "../wire/json-cost.ts";
+import { costWithin } from "../wire/json-cost.ts";
 import { InvalidBody } from "../wire/problem-detail.ts";
 
 /** In lower case, without parameters; empty where none was given. */
@@ -27,7 +27,7 @@ export function jsonBody(request: FastifyRequest): unknown {
       { type: "model_attributes_type", loc: ["body"], msg, input: body.toString("utf8", 0, 200) },
     ]);
   }
-  requireAffordable(body);
+  costWithin(body)?.add(body);
   if (!isUtf8(body)) throw invalidJson(0, "The body is not UTF-8");
   const text = body.toString("utf8");
   try {

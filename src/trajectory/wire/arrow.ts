@@ -102,7 +102,7 @@ export function decodeArrow(bytes: Uint8Array): Record<string, unknown>[] {
 function decode({ metadata, batches }: ArrowStream): Record<string, unknown>[] {
   const rowCount = batches.reduce((sum, batch) => sum + batch.rows, 0);
   if (rowCount > MOST_ROWS) throw refused("too_long", [], `${rowCount} rows; a stream has at most ${MOST_ROWS}`);
-  const cost = new JsonCost();
+  const cost = new JsonCost({ exact: true });
   const groups = new Map<number, Sequences>();
   for (const { rows, columns } of batches) {
     const numbers = column(columns, "group", "int32");

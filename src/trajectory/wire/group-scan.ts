@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { MAX_TOKEN, OURS, readFree, V1_FIELDS } from "./group.ts";
-import { requireAffordable } from "./json-cost.ts";
+import { costWithin, type JsonCost } from "./json-cost.ts";
 import { type NumberKind, type NumberList, scanNumbers } from "./number-lists.ts";
 import { InvalidBody } from "./problem-detail.ts";
 import { joined, type Span, skipSpace, skipValue } from "./raw-json.ts";
@@ -49,7 +49,7 @@ interface Found {
 }
 
 /** null where the group needs to be read, or is wrong. Throws `InvalidBody` where reading it would take too much memory. */
-export function scanGroup(text: Buffer, start: number): ScannedGroup | null {
+export function scanGroup(text: Buffer, start: number, cost = costWithin(text)): ScannedGroup | null {
   const found = new Map<string, Found>();
   const free: Record<string, unknown> = {};
   const begin = skipSpace(text, start);
@@ -61,7 +61,7 @@ export function scanGroup(text: Buffer, start: number): ScannedGroup | null {
     at = skipSpace(text, at + name.length + 2);
     if (text[at] !== COLON) return null;
     at = skipSpace(text, at + 1);
-    const value = valueAt(text, at, name, free);
+    const value = valueAt(text, at, name, free, cost);
     if (!value) return null;
     found.set(name, value);
     at = skipSpace(text, value.span[1]);
@@ -87,7 +87,13 @@ function keyAt(text: Buffer, at: number): string | null {
   return key;
 }
 
-function valueAt(text: Buffer, at: number, name: string, free: Record<string, unknown>): Found | null {
+function valueAt(
+  text: Buffer,
+  at: number,
+  name: string,
+  free: Record<string, unknown>,
+  cost: JsonCost | null,
+): Found | null {
   const kind = Object.hasOwn(NUMERIC, name) ? NUMERIC[name] : undefined;
   const numbers = kind && text[at] !== NULL[0] ? scanNumbers(text, at, kind) : null;
   if (kind && !numbers && text[at] !== NULL[0]) return null;
@@ -96,7 +102,7 @@ function valueAt(text: Buffer, at: number, name: string, free: Record<string, un
   const bytes = text.subarray(at, end);
   // Whoever reads the whole text says what is wrong with it.
   if (end < 0 || !isUtf8(bytes)) return null;
-  requireAffordable(bytes);
+  cost?.add(bytes);
   const value = parsed(bytes.toString("utf8"));
   if (value === undefined) return null;
   if (name === "env_id" && value !== null && !/^\d+$/.test(bytes.toString("latin1"))) return null;
@@ -206,10 +212,11 @@ export function requireFewGroups(count: number): void {
 /** The groups of a list; null where one of them needs to be read, or something is wrong. Throws `InvalidBody`. */
 export function scanGroups(text: Buffer): ScannedGroup[] | null {
   const groups: ScannedGroup[] = [];
+  const cost = costWithin(text);
   let at = skipSpace(text, skipSpace(text, 0) + 1);
   if (text[at] === 0x5d) return isOver(text, at + 1) ? groups : null;
   for (;;) {
-    const group = scanGroup(text, at);
+    const group = scanGroup(text, at, cost);
     if (!group) return null;
     groups.push(group);
     requireFewGroups(groups.length);
