@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { it } from "vitest";
 import { parseExactly } from "./exact-json.ts";
 
 it("prints again what it read, digit by digit, whatever texts hold", () => {
