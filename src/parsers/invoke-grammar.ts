@@ -107,14 +107,16 @@ function readInvoke(
     result.problem(headerEnd === -1 ? "truncated" : "malformed", "A call whose name has no end.", start, end);
     return end;
   }
-  const header = strip(text.slice(nameStart, headerEnd));
-  if (header.endsWith("/")) {
-    addCall(result, unquote(header.slice(0, -1)), [], start, headerEnd + 1, options, grammar);
-    return headerEnd + 1;
-  }
+  const whole = strip(text.slice(nameStart, headerEnd));
+  const isClosed = whole.endsWith("/");
+  const header = isClosed ? strip(whole.slice(0, -1)) : whole;
   const name = unquote(header);
   if (header.length > name.length + 2)
     result.problem("stray_text", `A header with more than the name ${name}.`, start, headerEnd + 1);
+  if (isClosed) {
+    addCall(result, name, [], start, headerEnd + 1, options, grammar);
+    return headerEnd + 1;
+  }
   const closeAt = finder.next(grammar.invokeEnd, headerEnd);
   const wrapperEnd = closeAt === -1 ? finder.next(grammar.close, headerEnd) : -1;
   const limit = closeAt !== -1 ? closeAt : wrapperEnd !== -1 ? wrapperEnd : text.length;

@@ -204,7 +204,10 @@ it("what the kernel counts for the whole machine or user is not used up by one s
 
 it("a transfer goes on while commands stop every process", async () => {
   const box = await make({});
-  await box.exec("head -c 30M /dev/zero > big; (while :; do kill -STOP -1; sleep 0.01; done) >/dev/null 2>&1 &");
+  // Not before the shell that starts it is gone, which would never end then.
+  await box.exec(
+    "head -c 30M /dev/zero > big; (while kill -0 $$; do :; done; while :; do kill -STOP -1; sleep 0.01; done) >/dev/null 2>&1 &",
+  );
   const target = mkdtempSync(join(tmpdir(), "lachesis-stopped-"));
   try {
     expect(await box.download("big", join(target, "big"))).toBe(30 << 20);
