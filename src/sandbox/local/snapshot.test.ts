@@ -80,8 +80,8 @@ describe("the host view", () => {
     const [a, b] = (await text(fork, "cat a; echo --; cat b")).split("--").map(Number);
     expect(Math.abs(a! - b!)).toBeLessThanOrEqual(Math.max(a!, b!)); // a file may be empty between its truncation and its write
     expect((await fork.exec("ls /proc | grep -c '^[0-9]'")).stdout).toBe("4\n");
-    await origin.exec("sleep 0.2");
-    expect(Number(await text(origin, "cat a b | tail -1"))).toBeGreaterThanOrEqual(Number(before));
+    // They count on; a file that is just being written is empty.
+    while (Number(await text(origin, "cat a b | tail -1")) <= Number(before)) await origin.exec("sleep 0.05");
     expect(await text(origin, "ls resumed")).toMatch(/No such file/);
     await Promise.all([origin.destroy(), fork.destroy(), snapshot.release()]);
   });
