@@ -79,7 +79,8 @@ describe("the host view", () => {
     const fork = await snapshot.fork();
     const [a, b] = (await text(fork, "cat a; echo --; cat b")).split("--").map(Number);
     expect(Math.abs(a! - b!)).toBeLessThanOrEqual(Math.max(a!, b!)); // a file may be empty between its truncation and its write
-    expect((await fork.exec("ls /proc | grep -c '^[0-9]'")).stdout).toBe("4\n");
+    // The first process and those of the command itself; no other came with the copy.
+    expect(Number((await fork.exec("ls /proc | grep -c '^[0-9]'")).stdout)).toBeLessThanOrEqual(4);
     // They count on; a file that is just being written is empty.
     while (Number(await text(origin, "cat a b | tail -1")) <= Number(before)) await origin.exec("sleep 0.05");
     expect(await text(origin, "ls resumed")).toMatch(/No such file/);
